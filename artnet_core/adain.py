@@ -1,0 +1,40 @@
+"""Adaptive instance normalisation (Huang and Belongie 2017, equation 8)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+_SMALLEST_STD = 1e-5
+
+
+def channel_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and (population) standard deviation of every channel, in float32.
+
+    Args:
+        features: ``[B, C, h, w]``.
+
+    Returns:
+        Two tensors ``[B, C, 1, 1]``.
+    """
+    features = features.float()
+    mean = features.mean(dim=(2, 3), keepdim=True)
+    std = features.sub(mean).square().mean(dim=(2, 3), keepdim=True).sqrt()
+    return mean, std
+
+
+def adain(content: Tensor, style: Tensor) -> Tensor:
+    """Gives each channel of ``content`` the mean and standard deviation it has in ``style``.
+
+    A channel that is constant in ``content`` becomes the style's mean.
+
+    Args:
+        content: ``[B, C, h, w]``.
+        style: ``[B, C, h', w']`` or ``[1, C, h', w']``.
+
+    Returns:
+        ``[B, C, h, w]`` in the dtype of ``content``; statistics are taken in float32.
+    """
+    content_mean, content_std = channel_statistics(content)
+    style_mean, style_std = channel_statistics(style)
+    scale = style_std / content_std.clamp(min=_SMALLEST_STD)
+    return (content.float() - content_mean).mul_(scale).add_(style_mean).to(content.dtype)

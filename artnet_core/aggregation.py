@@ -1,0 +1,73 @@
+"""Multi-level feature aggregation: all encoder blocks concatenated at one stride (paper, Section 3).
+
+The trunk pads its convolutions with zeros, so border features resemble border features of any other picture and a swap
+would draw a frame. Here the picture is reflected outwards before the encoder and the cells that saw the zeros are cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .encoder import BLOCK_STRIDES
+
+MARGIN = 16
+"""Pixels of reflection on each side, cut off again after aggregation."""
+
+MULTIPLE = max(BLOCK_STRIDES.values())
+"""The encoder's strides fit pictures whose sides are multiples of this."""
+
+
+def reflect_indices(size: int, before: int, after: int) -> Tensor:
+    """Source positions of a line of ``size`` samples that is reflected at its ends, as often as it takes.
+
+    Unlike ``F.pad(mode="reflect")`` the padding may be longer than the line; a line of one sample is repeated.
+
+    Returns:
+        int64 ``[before + size + after]`` with values in ``0..size - 1``.
+    """
+    period = max(2 * (size - 1), 1)
+    position = torch.arange(-before, size + after).remainder(period)
+    return torch.minimum(position, period - position) if size > 1 else torch.zeros_like(position)
+
+
+def pad_images(images: Tensor) -> Tensor:
+    """Reflects images by :data:`MARGIN` on each side, and on at the right and bottom to a multiple of :data:`MULTIPLE`.
+
+    Args:
+        images: ``[B, C, H, W]``.
+
+    Returns:
+        ``[B, C, ceil(H / 16) * 16 + 32, ceil(W / 16) * 16 + 32]``
+    """
+    height, width = images.shape[-2:]
+    rows = reflect_indices(height, MARGIN, MARGIN + -height % MULTIPLE).to(images.device)
+    columns = reflect_indices(width, MARGIN, MARGIN + -width % MULTIPLE).to(images.device)
+    return images.index_select(-2, rows).index_select(-1, columns)
+
+
+def resample_block(block: Tensor, stride: int, target: int) -> Tensor:
+    """Brings ``[B, C, h, w]`` from one stride to another: average pooling to a larger, bilinear to a smaller one."""
+    if stride < target:
+        return F.avg_pool2d(block, target // stride)
+    if stride > target:
+        return F.interpolate(block, scale_factor=stride // target, mode="bilinear", align_corners=False)
+    return block
+
+
+def aggregate(blocks: Iterable[tuple[str, Tensor]], stride: int) -> Tensor:
+    """Concatenates encoder blocks of a padded picture at one stride and cuts the margin off.
+
+    Args:
+        blocks: ``(name, [B, C_i, H / s_i, W / s_i])``, names and strides s_i as in :data:`BLOCK_STRIDES`.
+        stride: stride of the result, 8 or 16.
+
+    Returns:
+        ``[B, sum of C_i, (H - 32) / stride, (W - 32) / stride]``
+    """
+    cut = MARGIN // stride
+    resampled = [resample_block(block, BLOCK_STRIDES[name], stride)[..., cut:-cut, cut:-cut] for name, block in blocks]
+    return torch.cat(resampled, 1)

@@ -1,0 +1,216 @@
+"""One .safetensors file holds a whole model: encoder, decoder, and what it takes to rebuild them.
+
+Widths are read from the shapes of the tensors; metadata holds what shapes cannot say.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .decoder import Decoder, stages_of
+from .encoder import TRUNK, Encoder, fold_batch_norm, widths_of
+from .model import LAYERS, ArtNet, layer_widths
+
+FORMAT_VERSION = 1
+ARCHITECTURE = "googlenet"
+
+DEFAULT_MODEL = "artnet.safetensors"
+UNPRUNED_MODEL = "artnet_unpruned.safetensors"
+
+
+class CheckpointError(ValueError):
+    """A model file that cannot be used; the message names the file and the cause."""
+
+
+def shipped_models() -> dict[str, Path]:
+    """The model files that come with the package, by file name."""
+    folder = Path(str(resources.files(__package__))) / "weights"
+    return {name: folder / name for name in (DEFAULT_MODEL, UNPRUNED_MODEL)}
+
+
+def load(
+    path: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    *,
+    operations: Any = nn,
+) -> ArtNet:
+    """Loads a model, by default the pruned one that is shipped.
+
+    Batch norms are folded into the convolutions. The memory format is channels_last, which the convolutions prefer.
+
+    Args:
+        path: a .safetensors file that :func:`save` wrote.
+        device: where the model goes.
+        dtype: float32, float16 or bfloat16; statistics are float32 in any case.
+        operations: namespace that ``Conv2d`` comes from.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file is not a usable model.
+    """
+    path = shipped_models()[DEFAULT_MODEL] if path is None else Path(path)
+    state, metadata = read_checkpoint(path)
+    return build_model(path, state, metadata, operations=operations).to(
+        device=device, dtype=dtype, memory_format=torch.channels_last
+    )
+
+
+def save(model: ArtNet, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
+    """Writes a model to a .safetensors file.
+
+    Raises:
+        ValueError: a weight does not fit ``dtype``.
+    """
+    state = {}
+    for name, tensor in model.state_dict().items():
+        state[name] = tensor.detach().to("cpu", dtype).contiguous()
+        if not torch.isfinite(state[name]).all():
+            raise ValueError(f"{name} holds values that {dtype} cannot: save with dtype=torch.float32.")
+    write_checkpoint(path, state, metadata_of(model))
+
+
+def metadata_of(model: ArtNet) -> dict[str, str]:
+    """The metadata that goes with a model's tensors, all values strings as .safetensors demands."""
+    return {
+        "format": "artnet",
+        "format_version": str(FORMAT_VERSION),
+        "architecture": ARCHITECTURE,
+        "layers": json.dumps(LAYERS),
+        "stride": str(model.stride),
+        "mean": json.dumps(model.encoder.mean),
+        "std": json.dumps(model.encoder.std),
+        "provenance": json.dumps(model.provenance),
+    }
+
+
+def write_checkpoint(path: str | Path, state: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Writes tensors and metadata by way of a second file, so that a broken write leaves no half model."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".part")
+    save_file(state, partial, metadata)
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a model file, checked for format and finite values but not yet for shapes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: not a .safetensors file, not ours, of a newer format, or with weights that are not finite.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no model file {path}.")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is not a readable .safetensors file ({error}).") from error
+    if metadata.get("format") != "artnet":
+        raise CheckpointError(f"{path} is not an ArtNet model: its metadata does not say so.")
+    if not metadata.get("format_version", "").isdecimal():
+        raise CheckpointError(f"{path} does not state its format version.")
+    if int(metadata["format_version"]) > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format version {metadata['format_version']}; this release of ArtNet reads up to "
+            f"{FORMAT_VERSION}: update ArtNet."
+        )
+    for key, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path} is damaged: {key} has values that are not finite.")
+    return state, metadata
+
+
+def build_model(path: Path, state: dict[str, Tensor], metadata: dict[str, str], *, operations: Any = nn) -> ArtNet:
+    """Builds the model that a checkpoint's shapes and metadata describe, in float32.
+
+    Raises:
+        CheckpointError: metadata or tensors are missing, left over, or do not fit together.
+    """
+    try:
+        architecture = metadata["architecture"]
+        layers = tuple(json.loads(metadata["layers"]))
+        stride = int(metadata["stride"])
+        mean, std = tuple(json.loads(metadata["mean"])), tuple(json.loads(metadata["std"]))
+        provenance = json.loads(metadata.get("provenance", "{}"))
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} has damaged metadata ({error}).") from error
+    if architecture != ARCHITECTURE or layers != LAYERS:
+        raise CheckpointError(
+            f"{path} holds a {architecture} with layers {list(layers)}; "
+            f"this release reads {ARCHITECTURE} with {list(LAYERS)}."
+        )
+
+    encoder_state = {key.removeprefix("encoder."): t for key, t in state.items() if key.startswith("encoder.")}
+    decoder_state = {key.removeprefix("decoder."): t for key, t in state.items() if key.startswith("decoder.")}
+    try:
+        encoder_state = fold_batch_norm(encoder_state)
+        widths = widths_of(encoder_state)
+        in_channels, stages = stages_of(decoder_state)
+    except KeyError as error:
+        raise CheckpointError(f"{path} lacks the tensor {error}.") from error
+    if (expected := sum(layer_widths(widths).values())) != in_channels:
+        raise CheckpointError(f"{path}: the encoder gives {expected} channels, the decoder reads {in_channels}.")
+    if max(stages) != stride:
+        raise CheckpointError(f"{path}: the features have stride {stride}, the decoder starts at {max(stages)}.")
+
+    encoder = Encoder(widths, mean=mean, std=std, operations=operations)
+    decoder = Decoder(in_channels, stages, operations=operations)
+    for part, module, tensors in (("encoder", encoder, encoder_state), ("decoder", decoder, decoder_state)):
+        for key, parameter in module.state_dict().items():
+            if key not in tensors:
+                raise CheckpointError(f"{path} lacks the tensor {part}.{key}.")
+            if tensors[key].shape != parameter.shape:
+                raise CheckpointError(
+                    f"{path}: {part}.{key} has shape {list(tensors[key].shape)}, expected {list(parameter.shape)}."
+                )
+        if extra := set(tensors) - set(module.state_dict()):
+            raise CheckpointError(f"{path} has a tensor that fits nowhere: {part}.{min(extra)}.")
+        module.load_state_dict(tensors)
+    return ArtNet(encoder, decoder, stride, provenance).seal()
+
+
+def load_torchvision_encoder(
+    path: str | Path,
+    *,
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5),
+    std: tuple[float, ...] = (0.5, 0.5, 0.5),
+) -> Encoder:
+    """Reads the trunk of torchvision's own GoogLeNet, batch norms folded.
+
+    Args:
+        path: its state dict, a .safetensors file, or a .pth file (read with ``weights_only=True``).
+        mean: of the input normalisation. The default is what torchvision's ImageNet weights see after
+            ``transform_input``; weights trained without it take the usual ImageNet mean and standard deviation.
+        std: likewise.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file cannot be read or is not a GoogLeNet with batch norms.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no weights file {path}.")
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as file:
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"{path} cannot be read as weights ({error}).") from error
+    if missing := [name for name in TRUNK if f"{name}.conv.weight" not in state]:
+        raise CheckpointError(f"{path} is not torchvision's GoogLeNet: {missing[0]}.conv.weight is missing.")
+    folded = fold_batch_norm(state)
+    encoder = Encoder(widths_of(folded), mean=mean, std=std)
+    encoder.load_state_dict(folded)
+    return encoder.eval().requires_grad_(False)

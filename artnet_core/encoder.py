@@ -1,0 +1,225 @@
+"""The encoder: GoogLeNet's trunk, conv1 to inception4e (paper, Section 3).
+
+Names, shapes, BN epsilon and ``ceil_mode`` pools are torchvision's, so its state dicts fit. Two things are free: the
+number of channels of every unit (a pruned trunk is the same class with smaller widths), and the namespace the
+convolutions come from, so that a host can pass layers of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+BN_EPSILON = 0.001
+
+# Blocks whose outputs are read, each with its stride.
+BLOCK_STRIDES = {"conv1": 2, "conv3": 4, "inception3b": 8, "inception4e": 16}
+
+# The most channels any ReLU of an Inception branch can have: branch1, branch2 (reduce, 3x3), branch3 (reduce, 3x3), branch4.
+_INCEPTION_WIDTHS = {
+    "inception3a": (64, 96, 128, 16, 32, 32),
+    "inception3b": (128, 128, 192, 32, 96, 64),
+    "inception4a": (192, 96, 208, 16, 48, 64),
+    "inception4b": (160, 112, 224, 24, 64, 64),
+    "inception4c": (128, 128, 256, 24, 64, 64),
+    "inception4d": (112, 144, 288, 32, 64, 64),
+    "inception4e": (256, 160, 320, 32, 128, 128),
+}
+_INCEPTION_STRIDES = {name: 8 if name.startswith("inception3") else 16 for name in _INCEPTION_WIDTHS}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One convolution with its BN and ReLU, as a node of the trunk's graph.
+
+    Attributes:
+        name: torchvision's module name, such as ``inception3a.branch2.1``.
+        inputs: names of the units whose outputs are concatenated to its input; empty when it reads the image.
+        width: number of output channels before pruning.
+        kernel: kernel size.
+        stride: stride of the output with respect to the image.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    width: int
+    kernel: int
+    stride: int
+
+
+def block_outputs(name: str) -> tuple[str, ...]:
+    """The units whose outputs, in this order, are the channels of a block (``conv1``, ``inception3a``, ...)."""
+    if name in _INCEPTION_WIDTHS:
+        return tuple(f"{name}.{end}" for end in ("branch1", "branch2.1", "branch3.1", "branch4.1"))
+    return (name,)
+
+
+def _trunk() -> Iterator[Unit]:
+    yield Unit("conv1", (), 64, 7, 2)
+    yield Unit("conv2", ("conv1",), 64, 1, 4)
+    yield Unit("conv3", ("conv2",), 192, 3, 4)
+    inputs: tuple[str, ...] = ("conv3",)
+    for name, (b1, b2_reduce, b2, b3_reduce, b3, b4) in _INCEPTION_WIDTHS.items():
+        stride = _INCEPTION_STRIDES[name]
+        yield Unit(f"{name}.branch1", inputs, b1, 1, stride)
+        yield Unit(f"{name}.branch2.0", inputs, b2_reduce, 1, stride)
+        yield Unit(f"{name}.branch2.1", (f"{name}.branch2.0",), b2, 3, stride)
+        yield Unit(f"{name}.branch3.0", inputs, b3_reduce, 1, stride)
+        # torchvision's "5x5" branch has 3x3 kernels: a known deviation that its weights depend on (vision#906).
+        yield Unit(f"{name}.branch3.1", (f"{name}.branch3.0",), b3, 3, stride)
+        yield Unit(f"{name}.branch4.1", inputs, b4, 1, stride)
+        inputs = block_outputs(name)
+
+
+TRUNK: dict[str, Unit] = {unit.name: unit for unit in _trunk()}
+"""Every unit of the trunk in topological order, by name."""
+
+FULL_WIDTHS: dict[str, int] = {unit.name: unit.width for unit in TRUNK.values()}
+"""Channels of every unit of the unpruned trunk."""
+
+
+class ConvBlock(nn.Module):
+    """Convolution, batch norm (absent once folded) and ReLU: torchvision's ``BasicConv2d``."""
+
+    def __init__(self, unit: Unit, in_channels: int, out_channels: int, *, norm: bool, operations: Any) -> None:
+        super().__init__()
+        self.conv = operations.Conv2d(
+            in_channels,
+            out_channels,
+            kernel_size=unit.kernel,
+            stride=2 if not unit.inputs else 1,
+            padding=unit.kernel // 2,
+            bias=not norm,
+        )
+        self.bn = nn.BatchNorm2d(out_channels, eps=BN_EPSILON) if norm else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        if self.bn is not None:
+            x = self.bn(x)
+        return F.relu(x, inplace=True)
+
+
+class Inception(nn.Module):
+    """Four branches over one input, concatenated: 1x1; 1x1, 3x3; 1x1, 3x3; max pool, 1x1."""
+
+    def __init__(self, branch1: nn.Module, branch2: nn.Module, branch3: nn.Module, branch4: nn.Module) -> None:
+        super().__init__()
+        self.branch1 = branch1
+        self.branch2 = branch2
+        self.branch3 = branch3
+        self.branch4 = branch4
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
+
+
+class Encoder(nn.Module):
+    """GoogLeNet's trunk up to inception4e.
+
+    Args:
+        widths: output channels of every unit in :data:`TRUNK`.
+        norm: batch norms after the convolutions (training, and zero-channel statistics), or folded into them.
+        mean: per-channel mean that is taken off the RGB image, which lies in 0..1.
+        std: per-channel standard deviation the image is then divided by.
+        operations: namespace that ``Conv2d`` comes from.
+    """
+
+    def __init__(
+        self,
+        widths: Mapping[str, int] = FULL_WIDTHS,
+        *,
+        norm: bool = False,
+        mean: tuple[float, ...] = IMAGENET_MEAN,
+        std: tuple[float, ...] = IMAGENET_STD,
+        operations: Any = nn,
+    ) -> None:
+        super().__init__()
+        self.widths = dict(widths)
+        self.mean = mean
+        self.std = std
+
+        def unit(name: str) -> ConvBlock:
+            inputs = TRUNK[name].inputs
+            in_channels = sum(widths[i] for i in inputs) if inputs else 3
+            return ConvBlock(TRUNK[name], in_channels, widths[name], norm=norm, operations=operations)
+
+        self.conv1 = unit("conv1")
+        self.conv2 = unit("conv2")
+        self.conv3 = unit("conv3")
+        for name in _INCEPTION_WIDTHS:
+            inception = Inception(
+                unit(f"{name}.branch1"),
+                nn.Sequential(unit(f"{name}.branch2.0"), unit(f"{name}.branch2.1")),
+                nn.Sequential(unit(f"{name}.branch3.0"), unit(f"{name}.branch3.1")),
+                nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1, ceil_mode=True), unit(f"{name}.branch4.1")),
+            )
+            self.add_module(name, inception)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Images ``[B, 3, H, W]`` in 0..1 to the range the weights were trained on."""
+        mean = images.new_tensor(self.mean).view(1, 3, 1, 1)
+        std = images.new_tensor(self.std).view(1, 3, 1, 1)
+        return (images - mean) / std
+
+    def blocks(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yields ``(name, features)`` for each block of :data:`BLOCK_STRIDES` as soon as it is known.
+
+        A consumer that reduces each block at once never holds the large early maps together.
+
+        Args:
+            images: ``[B, 3, H, W]``, RGB, 0..1; H and W at least 32.
+        """
+        x = self.conv1(self.normalize(images))  # [B, 64, H/2, W/2]
+        yield "conv1", x
+        x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # [B, 64, H/4, W/4]
+        x = self.conv3(self.conv2(x))  # [B, 192, H/4, W/4]
+        yield "conv3", x
+        x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # [B, 192, H/8, W/8]
+        x = self.get_submodule("inception3b")(self.get_submodule("inception3a")(x))  # [B, 480, H/8, W/8]
+        yield "inception3b", x
+        x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # [B, 480, H/16, W/16]
+        for name in ("inception4a", "inception4b", "inception4c", "inception4d", "inception4e"):
+            x = self.get_submodule(name)(x)  # [B, 832, H/16, W/16] at the end
+        yield "inception4e", x
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """All blocks by name; see :meth:`blocks`."""
+        return dict(self.blocks(images))
+
+
+def widths_of(state: Mapping[str, Tensor]) -> dict[str, int]:
+    """Reads the width of every unit from the shapes of a trunk's state dict.
+
+    Raises:
+        KeyError: a convolution of the trunk is absent; the message is its key.
+    """
+    return {name: state[f"{name}.conv.weight"].shape[0] for name in TRUNK}
+
+
+def fold_batch_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Folds each batch norm into its convolution: the state dict of the same trunk with ``norm=False``.
+
+    Works in float32, since running variances exceed the range of half precision. A state dict without batch norms
+    comes back as it is.
+    """
+    folded = {}
+    for name in TRUNK:
+        weight = state[f"{name}.conv.weight"]
+        if f"{name}.bn.weight" not in state:
+            folded[f"{name}.conv.weight"] = weight
+            folded[f"{name}.conv.bias"] = state[f"{name}.conv.bias"]
+            continue
+        bn = {end: state[f"{name}.bn.{end}"].float() for end in ("weight", "bias", "running_mean", "running_var")}
+        scale = bn["weight"] / torch.sqrt(bn["running_var"] + BN_EPSILON)  # [C]
+        folded[f"{name}.conv.weight"] = weight.float() * scale.view(-1, 1, 1, 1)
+        folded[f"{name}.conv.bias"] = bn["bias"] - bn["running_mean"] * scale
+    return folded

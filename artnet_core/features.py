@@ -1,0 +1,36 @@
+"""What the encoder hands to the transfer and the transfer to the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Features:
+    """The aggregated features of a batch of pictures.
+
+    Attributes:
+        data: ``[B, C, h, w]``, float; covers the picture and up to one cell more at the right and at the bottom.
+        layers: channels of each encoder block, in the order in which ``data`` concatenates them.
+        stride: pixels of the picture per cell of ``data``.
+        size: height and width of the picture in pixels.
+        model: fingerprint of the model the features belong to.
+    """
+
+    data: Tensor
+    layers: Mapping[str, int]
+    stride: int
+    size: tuple[int, int]
+    model: str
+
+    def with_data(self, data: Tensor) -> Features:
+        """The same description over other values."""
+        return replace(self, data=data)
+
+    def pick(self, index: int) -> Features:
+        """The features of one picture of the batch; of the only one where the batch has one."""
+        index = min(index, len(self.data) - 1)
+        return self.with_data(self.data[index : index + 1])

@@ -1,0 +1,177 @@
+"""The model: encoder, S2 at the bottleneck, decoder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from .aggregation import aggregate, pad_images
+from .decoder import Decoder
+from .encoder import Encoder, block_outputs
+from .features import Features
+from .sandwich import DEFAULT_DETAIL, sandwich_swap
+
+LAYERS = ("conv1", "conv3", "inception3b", "inception4e")
+"""The encoder blocks that are aggregated, in the order of their channels."""
+
+
+class ArtNet(nn.Module):
+    """Universal style transfer with an encoder, a decoder that inverts it, and S2 between them.
+
+    Args:
+        encoder: the trunk, batch norms folded.
+        decoder: made for the encoder's aggregated features.
+        stride: pixels per cell of the aggregated features, 8 or 16.
+        provenance: what is known of the weights' origin; travels with the file.
+    """
+
+    def __init__(
+        self, encoder: Encoder, decoder: Decoder, stride: int = 8, provenance: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.stride = stride
+        self.provenance = dict(provenance or {})
+        self.layers = layer_widths(encoder.widths)
+        self.fingerprint = ""
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+    def seal(self) -> ArtNet:
+        """Takes the fingerprint of the weights, by which features know their model, and freezes them for inference."""
+        digest = hashlib.sha256()
+        for name, parameter in self.state_dict().items():
+            digest.update(name.encode())
+            digest.update(parameter.detach().cpu().half().contiguous().numpy().tobytes())
+        self.fingerprint = digest.hexdigest()[:12]
+        return self.eval().requires_grad_(False)
+
+    def encode(self, images: Tensor) -> Features:
+        """Encodes pictures of any size from 1x1.
+
+        Args:
+            images: ``[B, 3, H, W]``, RGB, 0..1.
+
+        Returns:
+            Features whose data is ``[B, C, ceil(H / 16) * 16 / stride, ceil(W / 16) * 16 / stride]``, on the
+            model's device and in its dtype.
+
+        Raises:
+            ValueError: the shape is not ``[B, 3, H, W]``, the batch or a side is empty, or a value is not finite.
+        """
+        check_images(images)
+        padded = pad_images(images.to(self.device, self.dtype))
+        data = aggregate(self.encoder.blocks(padded), self.stride)
+        return Features(data, self.layers, self.stride, (images.shape[-2], images.shape[-1]), self.fingerprint)
+
+    def decode(self, features: Features) -> Tensor:
+        """Features to pictures ``[B, 3, H, W]``, float32, clamped to 0..1, of the size the features were taken at.
+
+        Raises:
+            ValueError: the features belong to another model.
+        """
+        if features.model != self.fingerprint:
+            raise ValueError(
+                f"These features come from another model ({features.model}) than this decoder ({self.fingerprint}): "
+                "encode and decode with the same model."
+            )
+        height, width = features.size
+        images: Tensor = self.decoder(features.data.to(self.device, self.dtype))
+        return images[..., :height, :width].float().clamp(0, 1)
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Tensor,
+        color: Tensor | None = None,
+        strength: float = 1.0,
+        detail: float = DEFAULT_DETAIL,
+        patch_size: int = 3,
+    ) -> Tensor:
+        """Paints the content with the style's strokes and the colour style's palette.
+
+        Frames are treated one after the other, so memory does not grow with the batch.
+
+        Args:
+            content: ``[B, 3, H, W]``, RGB, 0..1.
+            style: ``[1 or B, 3, H', W']``, the picture whose texture is copied.
+            color: ``[1 or B, 3, H'', W'']``, the picture whose colours are taken; the style by default.
+            strength: 0 returns the content itself, 1 the whole transfer.
+            detail: 0 painterly, 1 faithful to the content; see :func:`sandwich_swap`.
+            patch_size: side of the swapped patches in cells, odd.
+
+        Returns:
+            ``[B, 3, H, W]``, float32, 0..1, on the model's device.
+
+        Raises:
+            ValueError: a tensor has the wrong shape or values, or a number is out of range.
+        """
+        check_images(content)
+        texture_features = self.encode(style)
+        color_features = None if color is None else self.encode(color)
+        for name, features in (("style", texture_features), ("color", color_features)):
+            if features is not None and len(features.data) not in (1, len(content)):
+                raise ValueError(
+                    f"The {name} is a batch of {len(features.data)} pictures, the content of {len(content)}: "
+                    f"give 1 {name} picture or {len(content)}."
+                )
+        result = torch.empty(content.shape, dtype=torch.float32, device=self.device)
+        for index in range(len(content)):
+            result[index : index + 1] = self.stylize_frame(
+                content[index : index + 1],
+                texture_features.pick(index),
+                None if color_features is None else color_features.pick(index),
+                strength,
+                detail,
+                patch_size,
+            )
+        return result
+
+    def stylize_frame(
+        self,
+        content: Tensor,
+        texture: Features,
+        color: Features | None = None,
+        strength: float = 1.0,
+        detail: float = DEFAULT_DETAIL,
+        patch_size: int = 3,
+    ) -> Tensor:
+        """:meth:`stylize` with styles that are encoded already, as for the frames of a video.
+
+        Below strength 1 the part of the picture that the decoder cannot reproduce is added back in proportion, so that
+        strength 0 is the content itself and nothing jumps on the way there.
+        """
+        features = self.encode(content)
+        transferred = sandwich_swap(features, texture, color, strength, detail, patch_size)
+        if strength == 0:
+            return content.to(self.device, torch.float32, copy=True)
+        images = self.decode(transferred)
+        if strength == 1:
+            return images
+        lost = content.to(images) - self.decode(features)
+        return images.add_(lost, alpha=1 - strength).clamp_(0, 1)
+
+
+def layer_widths(widths: Mapping[str, int]) -> dict[str, int]:
+    """Channels of every aggregated block, from the widths of the encoder's units."""
+    return {layer: sum(widths[unit] for unit in block_outputs(layer)) for layer in LAYERS}
+
+
+def check_images(images: Tensor) -> None:
+    """Raises ValueError unless ``images`` is a non-empty ``[B, 3, H, W]`` of finite values."""
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"Images must be a tensor [B, 3, H, W] of RGB pictures, got {list(images.shape)}.")
+    if images.numel() == 0:
+        raise ValueError(f"The picture is empty: its shape is {list(images.shape)}.")
+    if not torch.isfinite(images).all():
+        raise ValueError("The picture has values that are not finite (NaN or infinity).")

@@ -1,0 +1,248 @@
+"""Zero-channel pruning (paper, Section 4.1 and Fig. 4).
+
+In a network with batch norm many ReLU channels are zero on every input. Such a channel can be cut out with its
+convolution filter and its BN parameters, and so can every weight that reads it: the output does not change and no
+fine-tuning is needed. Each ReLU gets a binary vector m, 1 for a channel that stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .aggregation import pad_images
+from .decoder import Decoder, stages_of
+from .encoder import TRUNK, ConvBlock, Encoder, block_outputs, widths_of
+from .model import LAYERS, ArtNet, check_images
+
+Masks = dict[str, Tensor]
+"""Per unit of the trunk its vector m: bool ``[channels]``, True for a channel that stays."""
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """Channels of one ReLU: how many stay of how many."""
+
+    name: str
+    kept: int
+    total: int
+
+
+@dataclass(frozen=True)
+class PruningReport:
+    """What pruning did.
+
+    Attributes:
+        layers: one entry per ReLU of the trunk, in the order of the network.
+        encoder_parameters: before and after.
+        decoder_parameters: before and after.
+        multiply_adds: of encoder and decoder per pixel of the picture, before and after.
+        largest_feature_difference: largest absolute difference of a kept feature, divided by the largest feature.
+        largest_image_difference: largest absolute difference of a decoded pixel, 0..1.
+        images: number of pictures the differences were measured on; 0 means on one synthetic picture.
+    """
+
+    layers: tuple[LayerReport, ...]
+    encoder_parameters: tuple[int, int]
+    decoder_parameters: tuple[int, int]
+    multiply_adds: tuple[float, float]
+    largest_feature_difference: float
+    largest_image_difference: float
+    images: int
+
+    def __str__(self) -> str:
+        def line(name: str, before: float, after: float) -> str:
+            return f"{name:<28}{before:>14,.0f}{after:>14,.0f}{after / before:>9.1%}"
+
+        measured = f"{self.images} pictures" if self.images else "a synthetic picture"
+        return "\n".join(
+            [
+                f"{'':<28}{'before':>14}{'after':>14}{'left':>9}",
+                *(line(layer.name, layer.total, layer.kept) for layer in self.layers),
+                line("channels", sum(x.total for x in self.layers), sum(x.kept for x in self.layers)),
+                line("encoder parameters", *self.encoder_parameters),
+                line("decoder parameters", *self.decoder_parameters),
+                line("multiply-adds per pixel", *self.multiply_adds),
+                f"largest difference on {measured}: features {self.largest_feature_difference:.1e} of the maximum, "
+                f"pixels {self.largest_image_difference:.1e}",
+            ]
+        )
+
+
+def prune_zero_channels(
+    model: ArtNet, calibration: Tensor | Iterable[Tensor] | None = None, threshold: float = 0.0
+) -> tuple[ArtNet, PruningReport]:
+    """Cuts zero channels out of the encoder, and out of the decoder the weights that read them.
+
+    Args:
+        model: stays as it is.
+        calibration: pictures ``[B, 3, H, W]``, RGB, 0..1, or several such tensors of different sizes. Without them a
+            channel goes only if its weights prove that it is zero on every picture. With them a channel also goes if
+            none of these pictures drives it above ``threshold``.
+        threshold: largest activation of a channel that counts as zero. Above 0 the output changes; the report says by
+            how much.
+
+    Returns:
+        The pruned model, and the report.
+
+    Raises:
+        ValueError: a negative threshold, a threshold without pictures, or pictures of the wrong shape.
+    """
+    if threshold < 0:
+        raise ValueError(f"threshold must not be negative, got {threshold}.")
+    if threshold > 0 and calibration is None:
+        raise ValueError("A threshold above 0 needs calibration pictures: weights alone only prove exact zeros.")
+    images = [calibration] if isinstance(calibration, Tensor) else list(calibration or ())
+    masks = provable_masks(model.encoder)
+    if images:
+        maxima = channel_maxima(model, images)
+        masks = {name: mask & (maxima[name] > threshold) for name, mask in masks.items()}
+    masks = {name: _keep_one(mask) for name, mask in masks.items()}
+    pruned = apply_masks(model, masks)
+    return pruned, _report(model, pruned, masks, images)
+
+
+def provable_masks(encoder: Encoder) -> Masks:
+    """Finds by the weights alone the channels that cannot become positive.
+
+    With gamma = 0 a channel is relu(beta) on every input, zero where beta <= 0. More generally every unit but the first
+    reads outputs of ReLUs, which are not negative: where no weight that reads a live channel is positive and the bias
+    is not either, the sum cannot be.
+    """
+    masks: Masks = {}
+    for name, unit in TRUNK.items():
+        conv = _block(encoder, name).conv
+        weight, bias = conv.weight.detach(), conv.bias.detach()
+        if unit.inputs:
+            weight = weight[:, torch.cat([masks[source] for source in unit.inputs])]
+            can_rise = (weight > 0).flatten(1).any(1)
+        else:
+            can_rise = (weight != 0).flatten(1).any(1)
+        masks[name] = can_rise | (bias > 0)
+    return masks
+
+
+@torch.no_grad()
+def channel_maxima(model: ArtNet, images: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The largest activation of every channel of every ReLU over a set of pictures: per unit ``[channels]``."""
+    maxima: dict[str, Tensor] = {}
+
+    def hook(name: str) -> torch.utils.hooks.RemovableHandle:
+        def record(_module: torch.nn.Module, _inputs: object, output: Tensor) -> None:
+            largest = output.amax(dim=(0, 2, 3))
+            maxima[name] = torch.maximum(maxima[name], largest) if name in maxima else largest
+
+        return _block(model.encoder, name).register_forward_hook(record)
+
+    handles = [hook(name) for name in TRUNK]
+    try:
+        for batch in images:
+            check_images(batch)
+            for image in batch:
+                model.encoder(pad_images(image[None].to(model.device, model.dtype)))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return maxima
+
+
+def prune_encoder(encoder: Encoder, masks: Masks) -> Encoder:
+    """The trunk with the channels that ``masks`` keeps: filters and biases by their own mask, inputs by the sources'."""
+    state = {}
+    for name, unit in TRUNK.items():
+        conv = _block(encoder, name).conv
+        weight = conv.weight[masks[name]]
+        if unit.inputs:
+            weight = weight[:, torch.cat([masks[source] for source in unit.inputs])]
+        state[f"{name}.conv.weight"] = weight
+        state[f"{name}.conv.bias"] = conv.bias[masks[name]]
+    pruned = Encoder(widths_of(state), mean=encoder.mean, std=encoder.std)
+    pruned.load_state_dict(state)
+    return pruned
+
+
+def prune_decoder(decoder: Decoder, kept: Tensor) -> Decoder:
+    """The decoder without the input weights of cut features; ``kept`` is bool ``[in_channels]``."""
+    state = dict(decoder.state_dict())
+    first = f"stride{max(decoder.stages)}.0.weight"
+    state[first] = state[first][:, kept]
+    in_channels, stages = stages_of(state)
+    pruned = Decoder(in_channels, stages)
+    pruned.load_state_dict(state)
+    return pruned
+
+
+def feature_mask(masks: Masks) -> Tensor:
+    """Which of the aggregated features stay: bool ``[sum of the layers' channels]``."""
+    return torch.cat([masks[unit] for layer in LAYERS for unit in block_outputs(layer)])
+
+
+def apply_masks(model: ArtNet, masks: Masks) -> ArtNet:
+    """The model with the channels that ``masks`` keeps, on the same device and in the same dtype."""
+    kept = feature_mask(masks)
+    provenance = {**model.provenance, "pruned_from": model.fingerprint}
+    pruned = ArtNet(prune_encoder(model.encoder, masks), prune_decoder(model.decoder, kept), model.stride, provenance)
+    return pruned.to(model.device, model.dtype, memory_format=torch.channels_last).seal()
+
+
+def parameters(module: torch.nn.Module) -> int:
+    """Number of parameters."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def multiply_adds_per_pixel(model: ArtNet) -> float:
+    """Multiply-adds of encoder and decoder divided by the pixels of the picture, margins not counted."""
+    total = sum(_block(model.encoder, name).conv.weight.numel() / unit.stride**2 for name, unit in TRUNK.items())
+    for stride in model.decoder.stages:
+        for conv in model.decoder.get_submodule(f"stride{stride}").children():
+            total += conv.get_parameter("weight").numel() / stride**2
+    return total + model.decoder.head.get_parameter("weight").numel() / 2**2
+
+
+def _block(encoder: Encoder, name: str) -> ConvBlock:
+    block = encoder.get_submodule(name)
+    assert isinstance(block, ConvBlock)
+    return block
+
+
+def _keep_one(mask: Tensor) -> Tensor:
+    """A convolution needs an output channel: where none is left the first one stays."""
+    if mask.any():
+        return mask
+    mask = mask.clone()
+    mask[0] = True
+    return mask
+
+
+@torch.no_grad()
+def _report(model: ArtNet, pruned: ArtNet, masks: Masks, images: Sequence[Tensor]) -> PruningReport:
+    kept = feature_mask(masks)
+    feature_difference = image_difference = 0.0
+    for batch in images or [_synthetic_picture()]:
+        for image in batch:
+            before, after = model.encode(image[None]), pruned.encode(image[None])
+            difference = (before.data[:, kept] - after.data).abs().max() / before.data.abs().max()
+            feature_difference = max(feature_difference, difference.item())
+            difference = (model.decode(before) - pruned.decode(after)).abs().max()
+            image_difference = max(image_difference, difference.item())
+    return PruningReport(
+        layers=tuple(LayerReport(name, int(mask.sum()), len(mask)) for name, mask in masks.items()),
+        encoder_parameters=(parameters(model.encoder), parameters(pruned.encoder)),
+        decoder_parameters=(parameters(model.decoder), parameters(pruned.decoder)),
+        multiply_adds=(multiply_adds_per_pixel(model), multiply_adds_per_pixel(pruned)),
+        largest_feature_difference=feature_difference,
+        largest_image_difference=image_difference,
+        images=sum(len(batch) for batch in images),
+    )
+
+
+def _synthetic_picture() -> Tensor:
+    """Coarse and fine noise, ``[1, 3, 128, 128]``, the same at every call."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, 8, 8, generator=generator)
+    fine = torch.rand(1, 3, 128, 128, generator=generator)
+    return torch.lerp(F.interpolate(coarse, (128, 128), mode="bilinear"), fine, 0.3)

@@ -1,0 +1,131 @@
+"""StyleSwap: each content patch is replaced by the best matching style patch (Chen and Schmidt 2016).
+
+The usual form unfolds every k x k patch of the style into a convolution filter. The score of a pair of patches is a sum
+over k * k pairs of cells, and neighbouring pairs of patches share those cells, so here the cells are multiplied once
+(one matrix product) and the products are summed along diagonals: the same scores with 1 / k**2 of the multiplications.
+Content is taken in blocks of rows; the whole correlation volume never exists.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Elements of the correlation volume that are held at a time (float32: 64 MiB).
+_BLOCK_ELEMENTS = 2**24
+
+_SMALLEST_NORM = 1e-8
+
+
+def patch_norms(features: Tensor, patch_size: int) -> Tensor:
+    """Euclidean norm of every k x k patch of ``[C, h, w]``: float32 ``[h - k + 1, w - k + 1]``."""
+    energy = features.float().square().sum(0)[None, None]  # [1, 1, h, w]
+    return F.avg_pool2d(energy, patch_size, stride=1)[0, 0].mul(patch_size**2).sqrt()
+
+
+def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+    """For every content patch, the style patch with the largest normalised cross-correlation.
+
+    Only the style's norms enter: the norm of a content patch scales all its scores alike.
+
+    Args:
+        content: ``[C, h, w]``.
+        style: ``[C, hs, ws]``.
+        patch_size: k; both maps are at least k x k.
+
+    Returns:
+        int64 ``[h - k + 1, w - k + 1]``: the cell ``row * ws + column`` of the style at the upper left of the best patch.
+    """
+    channels, height, width = content.shape
+    style_height, style_width = style.shape[1:]
+    k = patch_size
+    rows, columns = height - k + 1, width - k + 1
+    style_rows, style_columns = style_height - k + 1, style_width - k + 1
+
+    content = content.float()
+    style_cells = style.float().reshape(channels, -1)  # [C, hs * ws]
+    weight = patch_norms(style, k).clamp(min=_SMALLEST_NORM).reciprocal()  # [hs - k + 1, ws - k + 1]
+    block_rows = max(1, _BLOCK_ELEMENTS // (width * style_cells.shape[1]) - k + 1)
+
+    matches = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
+    for top in range(0, rows, block_rows):
+        bottom = min(top + block_rows, rows)
+        cells = content[:, top : bottom + k - 1].reshape(channels, -1)  # [C, (n + k - 1) * w]
+        products = (cells.T @ style_cells).view(-1, width, style_height, style_width)
+        along_row = products[:, :columns, :, :style_columns].clone()  # [n + k - 1, columns, hs, style_columns]
+        for d in range(1, k):
+            along_row += products[:, d : d + columns, :, d : d + style_columns]
+        n = bottom - top
+        scores = along_row[:n, :, :style_rows].clone()  # [n, columns, style_rows, style_columns]
+        for d in range(1, k):
+            scores += along_row[d : d + n, :, d : d + style_rows]
+        matches[top:bottom] = scores.mul_(weight).flatten(2).argmax(2)
+    return matches // style_columns * style_width + matches % style_columns
+
+
+def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+    """Puts the matched style patches in place of the content's and averages them where they overlap.
+
+    Args:
+        matches: ``[rows, columns]`` as :func:`match_patches` returns it.
+        style: ``[C, hs, ws]``, the values to be copied.
+        patch_size: k.
+
+    Returns:
+        ``[C, rows + k - 1, columns + k - 1]`` in the style's dtype.
+    """
+    k = patch_size
+    rows, columns = matches.shape
+    style_width = style.shape[2]
+    cells = style.flatten(1).T.contiguous().float()  # [hs * ws, C]
+    block_rows = max(1, _BLOCK_ELEMENTS // (columns * cells.shape[1]))
+    total = cells.new_zeros(rows + k - 1, columns + k - 1, cells.shape[1])
+    count = cells.new_zeros(rows + k - 1, columns + k - 1, 1)
+    for dy in range(k):
+        for dx in range(k):
+            here = slice(dy, dy + rows), slice(dx, dx + columns)
+            count[here] += 1
+            for top in range(0, rows, block_rows):
+                block = matches[top : top + block_rows] + (dy * style_width + dx)
+                total[dy + top : dy + top + len(block), dx : dx + columns] += cells[block]
+    return total.div_(count).permute(2, 0, 1).to(style.dtype)
+
+
+def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) -> Tensor:
+    """Replaces each k x k patch of the content by the best matching patch of the style.
+
+    With ``pooling`` > 1 patches are matched on maps averaged over ``pooling`` x ``pooling`` cells and copied at full
+    resolution: the number of comparisons falls with ``pooling**4``.
+
+    Args:
+        content: ``[B, C, h, w]``.
+        style: ``[B, C, hs, ws]`` or ``[1, C, hs, ws]``.
+        patch_size: k, odd. A map smaller than k * pooling is matched with the largest odd patch that fits.
+        pooling: cells per side that are matched as one.
+
+    Returns:
+        ``[B, C, h, w]``, every value a mean of style values.
+
+    Raises:
+        ValueError: the patch size is even or not positive.
+    """
+    if patch_size < 1 or patch_size % 2 == 0:
+        raise ValueError(f"patch_size must be an odd number of cells (1, 3, 5, ...), got {patch_size}.")
+    height, width = content.shape[-2:]
+    smallest = min(height, width, *style.shape[-2:])
+    pooling = min(pooling, smallest)
+    patch_size = min(patch_size, (smallest // pooling - 1) // 2 * 2 + 1)
+
+    content = F.pad(content, (0, -width % pooling, 0, -height % pooling), mode="replicate")
+    style = style[..., : style.shape[-2] // pooling * pooling, : style.shape[-1] // pooling * pooling]
+    content_keys = F.avg_pool2d(content, pooling)
+    style_keys = F.avg_pool2d(style, pooling)
+    style_values = F.pixel_unshuffle(style, pooling)  # [B, C * pooling**2, hs / pooling, ws / pooling]
+
+    swapped = [
+        reassemble(match_patches(content_keys[b], style_keys[s], patch_size), style_values[s], patch_size)
+        for b in range(content.shape[0])
+        for s in [b if style.shape[0] > 1 else 0]
+    ]
+    return F.pixel_shuffle(torch.stack(swapped), pooling)[..., :height, :width]

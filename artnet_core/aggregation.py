@@ -1,7 +1,8 @@
 """Multi-level feature aggregation: all encoder blocks concatenated at one stride (paper, Section 3).
 
 The trunk pads its convolutions with zeros, so border features resemble border features of any other picture and a swap
-would draw a frame. Here the picture is reflected outwards before the encoder and the cells that saw the zeros are cut off.
+would draw a frame. Here the picture is reflected outwards before the encoder, and the cells nearest to the zeros are
+cut off again.
 """
 
 from __future__ import annotations
@@ -58,16 +59,24 @@ def resample_block(block: Tensor, stride: int, target: int) -> Tensor:
     return block
 
 
-def aggregate(blocks: Iterable[tuple[str, Tensor]], stride: int) -> Tensor:
+def aggregate(
+    blocks: Iterable[tuple[str, Tensor]], stride: int, cut_top: int = MARGIN, cut_bottom: int = MARGIN
+) -> Tensor:
     """Concatenates encoder blocks of a padded picture at one stride and cuts the margin off.
 
     Args:
         blocks: ``(name, [B, C_i, H / s_i, W / s_i])``, names and strides s_i as in :data:`BLOCK_STRIDES`.
         stride: stride of the result, 8 or 16.
+        cut_top: pixels of the picture to cut off at the top, a multiple of 16.
+        cut_bottom: likewise at the bottom.
 
     Returns:
-        ``[B, sum of C_i, (H - 32) / stride, (W - 32) / stride]``
+        ``[B, sum of C_i, (H - cut_top - cut_bottom) / stride, (W - 32) / stride]``
     """
-    cut = MARGIN // stride
-    resampled = [resample_block(block, BLOCK_STRIDES[name], stride)[..., cut:-cut, cut:-cut] for name, block in blocks]
+    side = MARGIN // stride
+    resampled = []
+    for name, block in blocks:
+        cells = resample_block(block, BLOCK_STRIDES[name], stride)
+        rows = slice(cut_top // stride, cells.shape[-2] - cut_bottom // stride)
+        resampled.append(cells[..., rows, side:-side])
     return torch.cat(resampled, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -59,9 +60,8 @@ def load(
     """
     path = shipped_models()[DEFAULT_MODEL] if path is None else Path(path)
     state, metadata = read_checkpoint(path)
-    return build_model(path, state, metadata, operations=operations).to(
-        device=device, dtype=dtype, memory_format=torch.channels_last
-    )
+    model = build_model(path, state, metadata, operations=operations)
+    return model.to(device, dtype).to(memory_format=torch.channels_last)
 
 
 def save(model: ArtNet, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
@@ -206,7 +206,7 @@ def load_torchvision_encoder(
                 state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
         raise CheckpointError(f"{path} cannot be read as weights ({error}).") from error
     if missing := [name for name in TRUNK if f"{name}.conv.weight" not in state]:
         raise CheckpointError(f"{path} is not torchvision's GoogLeNet: {missing[0]}.conv.weight is missing.")

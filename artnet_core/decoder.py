@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,12 @@ class Decoder(nn.Module):
             self.add_module(f"stride{stride}", convs)
         self.head = _convolution(in_channels, 12, 3, operations)
 
+    @property
+    def receptive_radius(self) -> int:
+        """No pixel depends on features further away than this many cells."""
+        pixels = sum(len(widths) * stride for stride, widths in self.stages.items())  # the 1x1 counted as a 3x3
+        return math.ceil((pixels + 2) / max(self.stages))
+
     def forward(self, features: Tensor) -> Tensor:
         """Features ``[B, C, h, w]`` to RGB images ``[B, 3, h * stride, w * stride]``, about 0..1, not clamped."""
         x = features
@@ -54,13 +61,11 @@ def stages_of(state: Mapping[str, Tensor]) -> tuple[int, dict[int, list[int]]]:
     """Reads ``in_channels`` and ``stages`` of :class:`Decoder` from the shapes of its state dict.
 
     Raises:
-        KeyError: the first convolution is absent.
+        KeyError: a convolution is absent; the message is its key.
     """
-    stages: dict[int, list[int]] = {}
-    for stride in (16, 8, 4, 2):
-        while (weight := state.get(f"stride{stride}.{len(stages.get(stride, []))}.weight")) is not None:
-            stages.setdefault(stride, []).append(weight.shape[0])
-    if not stages:
-        raise KeyError("stride8.0.weight")
-    first = state[f"stride{max(stages)}.0.weight"]
-    return first.shape[1], stages
+    strides = {int(key.split(".")[0].removeprefix("stride")) for key in state if key.startswith("stride")}
+    stages = {}
+    for stride in strides or {8}:
+        layers = sum(key.startswith(f"stride{stride}.") and key.endswith(".weight") for key in state)
+        stages[stride] = [state[f"stride{stride}.{layer}.weight"].shape[0] for layer in range(max(layers, 1))]
+    return state[f"stride{max(stages)}.0.weight"].shape[1], stages

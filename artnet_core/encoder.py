@@ -23,7 +23,7 @@ BN_EPSILON = 0.001
 # Blocks whose outputs are read, each with its stride.
 BLOCK_STRIDES = {"conv1": 2, "conv3": 4, "inception3b": 8, "inception4e": 16}
 
-# The most channels any ReLU of an Inception branch can have: branch1, branch2 (reduce, 3x3), branch3 (reduce, 3x3), branch4.
+# Channels before pruning: branch1, branch2 (reduce, 3x3), branch3 (reduce, 3x3), branch4.
 _INCEPTION_WIDTHS = {
     "inception3a": (64, 96, 128, 16, 32, 32),
     "inception3b": (128, 128, 192, 32, 96, 64),
@@ -33,6 +33,9 @@ _INCEPTION_WIDTHS = {
     "inception4d": (112, 144, 288, 32, 64, 64),
     "inception4e": (256, 160, 320, 32, 128, 128),
 }
+RECEPTIVE_RADIUS = 160
+"""No feature depends on pixels further away: 131 for inception4e, 16 for its bilinear upsampling, rounded up."""
+
 _INCEPTION_STRIDES = {name: 8 if name.startswith("inception3") else 16 for name in _INCEPTION_WIDTHS}
 
 

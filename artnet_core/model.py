@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from .aggregation import aggregate, pad_images
+from .aggregation import MARGIN, MULTIPLE, aggregate, pad_images
 from .decoder import Decoder
-from .encoder import Encoder, block_outputs
+from .encoder import RECEPTIVE_RADIUS, Encoder, block_outputs
 from .features import Features
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
 
@@ -56,26 +56,39 @@ class ArtNet(nn.Module):
         self.fingerprint = digest.hexdigest()[:12]
         return self.eval().requires_grad_(False)
 
-    def encode(self, images: Tensor) -> Features:
+    def encode(self, images: Tensor, strip: int | None = None) -> Features:
         """Encodes pictures of any size from 1x1.
 
         Args:
             images: ``[B, 3, H, W]``, RGB, 0..1.
+            strip: rows of the picture that are worked on at once, a multiple of 16; all by default. Strips overlap by
+                the encoder's receptive field, so less memory costs time, never the result.
 
         Returns:
             Features whose data is ``[B, C, ceil(H / 16) * 16 / stride, ceil(W / 16) * 16 / stride]``, on the
             model's device and in its dtype.
 
         Raises:
-            ValueError: the shape is not ``[B, 3, H, W]``, the batch or a side is empty, or a value is not finite.
+            ValueError: the shape is not ``[B, 3, H, W]``, the batch or a side is empty, a value is not finite, or
+                ``strip`` is not a positive multiple of 16.
         """
         check_images(images)
         padded = pad_images(images.to(self.device, self.dtype))
-        data = aggregate(self.encoder.blocks(padded), self.stride)
+        height = padded.shape[-2]
+        strips = []
+        for top, bottom in strip_bounds(MARGIN, height - MARGIN, strip):
+            above, below = max(top - RECEPTIVE_RADIUS, 0), min(bottom + RECEPTIVE_RADIUS, height)
+            blocks = self.encoder.blocks(padded[..., above:below, :])
+            strips.append(aggregate(blocks, self.stride, top - above, below - bottom))
+        data = torch.cat(strips, -2)
         return Features(data, self.layers, self.stride, (images.shape[-2], images.shape[-1]), self.fingerprint)
 
-    def decode(self, features: Features) -> Tensor:
+    def decode(self, features: Features, strip: int | None = None) -> Tensor:
         """Features to pictures ``[B, 3, H, W]``, float32, clamped to 0..1, of the size the features were taken at.
+
+        Args:
+            features: of this model.
+            strip: as in :meth:`encode`.
 
         Raises:
             ValueError: the features belong to another model.
@@ -86,8 +99,15 @@ class ArtNet(nn.Module):
                 "encode and decode with the same model."
             )
         height, width = features.size
-        images: Tensor = self.decoder(features.data.to(self.device, self.dtype))
-        return images[..., :height, :width].float().clamp(0, 1)
+        data = features.data.to(self.device, self.dtype)
+        images = torch.empty(len(data), 3, height, width, device=self.device)
+        for top, bottom in strip_bounds(0, height, strip):
+            first, last = top // self.stride, -(-bottom // self.stride)
+            above = max(first - self.decoder.receptive_radius, 0)
+            decoded = self.decoder(data[..., above : last + self.decoder.receptive_radius, :])
+            offset = (first - above) * self.stride
+            images[..., top:bottom, :] = decoded[..., offset : offset + bottom - top, :width].clamp_(0, 1)
+        return images
 
     def stylize(
         self,
@@ -145,26 +165,35 @@ class ArtNet(nn.Module):
         strength: float = 1.0,
         detail: float = DEFAULT_DETAIL,
         patch_size: int = 3,
+        strip: int | None = None,
     ) -> Tensor:
         """:meth:`stylize` with styles that are encoded already, as for the frames of a video.
 
         Below strength 1 the part of the picture that the decoder cannot reproduce is added back in proportion, so that
         strength 0 is the content itself and nothing jumps on the way there.
         """
-        features = self.encode(content)
+        features = self.encode(content, strip)
         transferred = sandwich_swap(features, texture, color, strength, detail, patch_size)
         if strength == 0:
             return content.to(self.device, torch.float32, copy=True)
-        images = self.decode(transferred)
+        images = self.decode(transferred, strip)
         if strength == 1:
             return images
-        lost = content.to(images) - self.decode(features)
+        lost = content.to(images) - self.decode(features, strip)
         return images.add_(lost, alpha=1 - strength).clamp_(0, 1)
 
 
 def layer_widths(widths: Mapping[str, int]) -> dict[str, int]:
     """Channels of every aggregated block, from the widths of the encoder's units."""
     return {layer: sum(widths[unit] for unit in block_outputs(layer)) for layer in LAYERS}
+
+
+def strip_bounds(start: int, stop: int, strip: int | None) -> Iterator[tuple[int, int]]:
+    """Cuts the rows ``start..stop`` into strips: yields first row and the row after the last."""
+    if strip is not None and (strip < MULTIPLE or strip % MULTIPLE):
+        raise ValueError(f"strip must be a positive multiple of {MULTIPLE} rows, got {strip}.")
+    for top in range(start, stop, strip or stop):
+        yield top, min(top + (strip or stop), stop)
 
 
 def check_images(images: Tensor) -> None:

@@ -151,7 +151,7 @@ def channel_maxima(model: ArtNet, images: Sequence[Tensor]) -> dict[str, Tensor]
 
 
 def prune_encoder(encoder: Encoder, masks: Masks) -> Encoder:
-    """The trunk with the channels that ``masks`` keeps: filters and biases by their own mask, inputs by the sources'."""
+    """The trunk with the channels that ``masks`` keeps: filters by their own mask, their inputs by the sources'."""
     state = {}
     for name, unit in TRUNK.items():
         conv = _block(encoder, name).conv
@@ -186,7 +186,7 @@ def apply_masks(model: ArtNet, masks: Masks) -> ArtNet:
     kept = feature_mask(masks)
     provenance = {**model.provenance, "pruned_from": model.fingerprint}
     pruned = ArtNet(prune_encoder(model.encoder, masks), prune_decoder(model.decoder, kept), model.stride, provenance)
-    return pruned.to(model.device, model.dtype, memory_format=torch.channels_last).seal()
+    return pruned.to(model.device, model.dtype).to(memory_format=torch.channels_last).seal()
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -196,7 +196,9 @@ def parameters(module: torch.nn.Module) -> int:
 
 def multiply_adds_per_pixel(model: ArtNet) -> float:
     """Multiply-adds of encoder and decoder divided by the pixels of the picture, margins not counted."""
-    total = sum(_block(model.encoder, name).conv.weight.numel() / unit.stride**2 for name, unit in TRUNK.items())
+    total = 0.0
+    for name, unit in TRUNK.items():
+        total += _block(model.encoder, name).get_parameter("conv.weight").numel() / unit.stride**2
     for stride in model.decoder.stages:
         for conv in model.decoder.get_submodule(f"stride{stride}").children():
             total += conv.get_parameter("weight").numel() / stride**2

@@ -5,20 +5,15 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
 
 from .adain import adain
 from .features import Features
 from .swap import swap
 
-DEFAULT_DETAIL = 0.25
+DEFAULT_DETAIL = 0.4
 
 # Style cells that content is compared with at the most; above, patches are matched on pooled maps.
 _MOST_STYLE_CELLS = 4096
-
-# Exponent of ``detail`` in each block's share of projected content. Early blocks hold the edges, so they turn to the
-# content first; the others follow ``detail`` itself.
-_DETAIL_EXPONENTS = {"conv1": 0.5, "conv3": 0.75}
 
 
 def matching_pool(height: int, width: int) -> int:
@@ -44,8 +39,8 @@ def sandwich_swap(
         texture: features of the picture whose strokes are copied; a batch of 1 or B.
         color: features of the picture whose channel statistics are taken; a batch of 1 or B; the texture's by default.
         strength: 0 returns the content's features exactly, 1 the whole transfer.
-        detail: 0 copies patches everywhere, 1 keeps the projected content and copies none; between, each block mixes
-            the two, the early blocks (edges) turning to the content first.
+        detail: share of the projected content in what the last AdaIN sees: 0 copies patches everywhere, which is the
+            paper's S2; 1 copies none, which is AdaIN.
         patch_size: side of the swapped patches in cells, odd.
 
     Returns:
@@ -64,20 +59,11 @@ def sandwich_swap(
     if detail < 1:
         pooling = matching_pool(*texture.data.shape[-2:])
         swapped = swap(projected, texture.data.float(), patch_size, pooling)
-        mixed = torch.lerp(swapped, projected, _kept(content, detail).to(projected))
+        mixed = torch.lerp(swapped, projected, detail)
     else:
         mixed = projected
     transferred = adain(mixed, color.data)
     return content.with_data(torch.lerp(content.data.float(), transferred, strength).to(content.data.dtype))
-
-
-def _kept(features: Features, detail: float) -> Tensor:
-    """Share of the projected content in every channel: ``[C, 1, 1]``, 0..1."""
-    shares = [
-        torch.full((channels, 1, 1), detail ** _DETAIL_EXPONENTS.get(name, 1.0))
-        for name, channels in features.layers.items()
-    ]
-    return torch.cat(shares)
 
 
 def _check(content: Features, texture: Features, color: Features, strength: float, detail: float) -> None:

@@ -35,7 +35,7 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
         patch_size: k; both maps are at least k x k.
 
     Returns:
-        int64 ``[h - k + 1, w - k + 1]``: the cell ``row * ws + column`` of the style at the upper left of the best patch.
+        int64 ``[h - k + 1, w - k + 1]``: the style's cell ``row * ws + column`` at the upper left of the best patch.
     """
     channels, height, width = content.shape
     style_height, style_width = style.shape[1:]

@@ -1,0 +1,138 @@
+"""The command line: ``artnet stylize``, ``artnet prune``, ``artnet info``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from .chart import channel_chart
+from .checkpoint import load, save
+from .features import Features
+from .model import ArtNet
+from .picture import Picture, pictures_in, read_picture, write_picture
+from .pruning import multiply_adds_per_pixel, parameters, prune_zero_channels
+from .sandwich import DEFAULT_DETAIL
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status: 0, or 1 after a one-line error on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        with torch.inference_mode():
+            options.run(options)
+    except (ValueError, OSError) as error:
+        print(f"artnet: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def stylize(options: argparse.Namespace) -> None:
+    """``artnet stylize``: one picture or a folder of them, with one style or a folder of them."""
+    model = _load(options)
+    jobs = list(_jobs(options.content, options.style, options.output))
+    color = None if options.color is None else model.encode(read_picture(options.color).rgb)
+    textures: dict[Path, Features] = {}
+    for content_path, style_path, target in tqdm(jobs, unit="picture", disable=len(jobs) == 1):
+        if style_path not in textures:
+            textures = {style_path: model.encode(read_picture(style_path).rgb)}
+        content = read_picture(content_path, options.size)
+        rgb = model.stylize_frame(content.rgb, textures[style_path], color, options.strength, options.detail)
+        write_picture(target, Picture(rgb, content.alpha))
+    print(f"Wrote {jobs[0][2]}" if len(jobs) == 1 else f"Wrote {len(jobs)} pictures to {options.output}")
+
+
+def prune(options: argparse.Namespace) -> None:
+    """``artnet prune``: cuts the zero channels out of a model file and prints the report."""
+    model = load(options.input)
+    calibration = None
+    if options.calibrate is not None:
+        calibration = [read_picture(path).rgb for path in pictures_in(options.calibrate)]
+    pruned, report = prune_zero_channels(model, calibration, options.threshold)
+    save(pruned, options.output)
+    print(report)
+    print(f"Wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")
+    if options.plot is not None:
+        channel_chart(report).save(options.plot)
+        print(f"Wrote {options.plot}")
+
+
+def info(options: argparse.Namespace) -> None:
+    """``artnet info``: what a model file holds."""
+    model = load(options.file)
+    layers = ", ".join(f"{name} {channels}" for name, channels in model.layers.items())
+    print(f"file                 {options.file}")
+    print(f"fingerprint          {model.fingerprint}")
+    print(f"encoder              GoogLeNet, {parameters(model.encoder):,} parameters")
+    print(f"decoder              {parameters(model.decoder):,} parameters")
+    print(f"features             {sum(model.layers.values())} channels at stride {model.stride}: {layers}")
+    print(f"multiply-adds        {multiply_adds_per_pixel(model):,.0f} per pixel, without the swap")
+    for key, value in model.provenance.items():
+        print(f"{key:<20} {value}")
+
+
+def _load(options: argparse.Namespace) -> ArtNet:
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    dtype = torch.float16 if device.startswith("cuda") else torch.float32
+    try:
+        return load(options.model, device, dtype)
+    except (RuntimeError, AssertionError) as error:  # torch has no one type for a device that is not there
+        raise ValueError(f"The device {device} cannot be used ({error}).") from error
+
+
+def _jobs(content: Path, style: Path, output: Path) -> Iterator[tuple[Path, Path, Path]]:
+    """Content, style and target of every picture to make; a target folder where either is a folder."""
+    if not content.is_dir() and not style.is_dir():
+        yield content, style, output
+        return
+    for style_path in pictures_in(style) if style.is_dir() else [style]:
+        for content_path in pictures_in(content) if content.is_dir() else [content]:
+            name = f"{content_path.stem}_{style_path.stem}" if style.is_dir() else content_path.stem
+            yield content_path, style_path, output / f"{name}.png"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="artnet", description="Universal style transfer.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("stylize", help="paint a picture in the style of another")
+    command.add_argument("content", type=Path, help="picture, or folder of pictures, to paint")
+    command.add_argument("style", type=Path, help="picture, or folder of pictures, whose texture is copied")
+    command.add_argument("-o", "--output", type=Path, required=True, help="picture, or folder, to write")
+    command.add_argument("--color", type=Path, help="picture whose colours are taken (default: the style)")
+    command.add_argument("--strength", type=float, default=1.0, help="0 leaves the content as it is (default: 1)")
+    command.add_argument(
+        "--detail", type=float, default=DEFAULT_DETAIL, help="0 painterly to 1 faithful (default: %(default)s)"
+    )
+    command.add_argument("--size", type=_positive, help="resize the content's longer side to so many pixels")
+    command.add_argument("--model", type=Path, help="model file (default: the one that is shipped)")
+    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
+    command.set_defaults(run=stylize)
+
+    command = commands.add_parser("prune", help="cut the zero channels out of a model file")
+    command.add_argument("input", type=Path, help="model file")
+    command.add_argument("output", type=Path, help="model file to write")
+    command.add_argument("--calibrate", type=Path, metavar="FOLDER", help="pictures to find further zero channels with")
+    command.add_argument(
+        "--threshold", type=float, default=0.0, help="largest activation that counts as zero (default: 0)"
+    )
+    command.add_argument("--plot", type=Path, metavar="FILE", help="write a chart of the kept channels, a .png")
+    command.set_defaults(run=prune)
+
+    command = commands.add_parser("info", help="say what a model file holds")
+    command.add_argument("file", type=Path)
+    command.set_defaults(run=info)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value

@@ -1,0 +1,98 @@
+"""Picture files to tensors and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+_WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
+
+
+class PictureError(ValueError):
+    """A picture file that cannot be read or written; the message names the file and the cause."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, upright.
+
+    Attributes:
+        rgb: ``[1, 3, H, W]``, float32, 0..1.
+        alpha: ``[1, 1, H, W]``, float32, 0..1; None where the file has no transparency.
+    """
+
+    rgb: Tensor
+    alpha: Tensor | None = None
+
+
+def read_picture(path: Path, size: int | None = None) -> Picture:
+    """Reads a picture file: grey, palette, RGB, with alpha, 8 or 16 bits; turned as its EXIF orientation says.
+
+    Args:
+        path: a file of any format that Pillow reads.
+        size: the length in pixels that the longer side is resized to; as it is by default.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        PictureError: the file is not a picture, or is damaged.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no picture {path}.")
+    try:
+        with Image.open(path) as file:
+            image = _eight_bits(ImageOps.exif_transpose(file))
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise PictureError(f"{path} is not a readable picture ({error}).") from error
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if size is not None:
+        scale = size / max(image.size)
+        image = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
+    values = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    return Picture(values[:, :3], values[:, 3:] if values.shape[1] == 4 else None)
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Writes a picture with 8 bits per channel, in the format of the file name's ending; makes missing folders.
+
+    Raises:
+        PictureError: the ending is unknown, or its format holds no transparency and the picture has some.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise PictureError(f"{path}: unknown ending {suffix!r}; use one of {', '.join(SUFFIXES)}.")
+    if picture.alpha is not None and suffix in _WITHOUT_ALPHA:
+        raise PictureError(f"{path}: {suffix} holds no transparency, which the content has; write a .png instead.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    to_image(picture).save(path, quality=95)
+
+
+def to_image(picture: Picture) -> Image.Image:
+    """A picture as a Pillow image, RGB or RGBA with 8 bits per channel."""
+    planes = [picture.rgb] if picture.alpha is None else [picture.rgb, picture.alpha]
+    values = torch.cat([plane.cpu() for plane in planes], 1)[0].permute(1, 2, 0)
+    return Image.fromarray(values.mul(255).round().clamp(0, 255).byte().numpy())
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scales 16-bit grey, which Pillow's own conversion would clip to white."""
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.array(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8))
+    return image
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files directly in a folder, by name.
+
+    Raises:
+        PictureError: there are none.
+    """
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise PictureError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}).")
+    return found

@@ -1,0 +1,50 @@
+"""Pictures and models for the core's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import artnet_core as artnet
+from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
+from artnet_core.picture import read_picture
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="session")
+def model() -> artnet.ArtNet:
+    """The shipped default: pruned."""
+    return artnet.load()
+
+
+@pytest.fixture(scope="session")
+def unpruned() -> artnet.ArtNet:
+    return artnet.load(shipped_models()[UNPRUNED_MODEL])
+
+
+@pytest.fixture(scope="session")
+def photo() -> Tensor:
+    """A photograph, [1, 3, 256, 256]."""
+    return read_picture(EXAMPLES / "content" / "astronaut.jpg", 256).rgb
+
+
+@pytest.fixture(scope="session")
+def painting() -> Tensor:
+    """The Great Wave, [1, 3, 172, 256]."""
+    return read_picture(EXAMPLES / "style" / "great_wave.jpg", 256).rgb
+
+
+@pytest.fixture(scope="session")
+def palette() -> Tensor:
+    """A painting of quite other colours, [1, 3, 188, 256] or so."""
+    return read_picture(EXAMPLES / "style" / "village_street_in_auvers.jpg", 256).rgb
+
+
+@pytest.fixture(autouse=True)
+def _no_grad() -> object:
+    with torch.no_grad():
+        yield

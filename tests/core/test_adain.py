@@ -1,0 +1,36 @@
+"""AdaIN against numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artnet_core import adain
+
+
+@given(st.integers(1, 3), st.integers(1, 5), st.integers(2, 9), st.booleans(), st.integers(0, 2**31))
+def test_equals_numpy(batch: int, channels: int, side: int, one_style: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    content = rng.normal(3, 20, (batch, channels, side, side + 1))
+    style = rng.normal(-1, 5, (1 if one_style else batch, channels, side + 2, side))
+    axes = {"axis": (2, 3), "keepdims": True}
+    expected = (content - content.mean(**axes)) / content.std(**axes) * style.std(**axes) + style.mean(**axes)
+    result = adain(torch.tensor(content, dtype=torch.float32), torch.tensor(style, dtype=torch.float32))
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_constant_channel_becomes_the_styles_mean() -> None:
+    style = torch.tensor([[[[1.0, 3.0]]]])
+    assert adain(torch.full((1, 1, 4, 4), 7.0), style).unique().tolist() == [2.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_keeps_float32_statistics(dtype: torch.dtype) -> None:
+    content = 300 + 20 * torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(0))
+    style = 500 + 50 * torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(1))
+    result = adain(content.to(dtype), style.to(dtype))
+    assert result.dtype == dtype
+    assert result.float().std().item() == pytest.approx(50, rel=0.02)

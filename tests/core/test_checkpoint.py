@@ -1,0 +1,149 @@
+"""Model files: round trips, and every kind of wrong file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import artnet_core as artnet
+from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
+
+State = dict[str, Tensor]
+Metadata = dict[str, str]
+
+
+def test_round_trip(model: artnet.ArtNet, photo: Tensor, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    artnet.save(model, path, torch.float32)
+    again = artnet.load(path)
+    assert again.fingerprint == model.fingerprint
+    assert again.provenance == model.provenance
+    assert torch.equal(again.decode(again.encode(photo)), model.decode(model.encode(photo)))
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_shipped_files_are_small() -> None:
+    assert shipped_models()[DEFAULT_MODEL].stat().st_size <= 6_000_000
+    assert shipped_models()[UNPRUNED_MODEL].stat().st_size <= 10_000_000
+
+
+def test_shipped_files_state_their_origin() -> None:
+    for path in shipped_models().values():
+        provenance = artnet.load(path).provenance
+        assert provenance["licence"] == "MIT"
+        assert {"encoder", "decoder"} <= provenance.keys()
+
+
+def test_shipped_files_are_readable_by_all() -> None:
+    for path in shipped_models().values():
+        assert path.stat().st_mode & stat.S_IROTH
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_other_dtypes(dtype: torch.dtype, model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    half = artnet.load(dtype=dtype)
+    assert half.dtype == dtype and half.fingerprint == model.fingerprint
+    difference = half.stylize(photo, painting) - model.stylize(photo, painting)
+    assert difference.abs().mean() < 0.02
+
+
+def test_weights_that_half_precision_cannot_hold_are_not_saved(model: artnet.ArtNet, tmp_path: Path) -> None:
+    pruned, _ = artnet.prune_zero_channels(model)
+    pruned.encoder.conv1.conv.bias[0] = 1e6
+    with pytest.raises(ValueError, match=r"encoder\.conv1\.conv\.bias holds values that torch\.float16 cannot"):
+        artnet.save(pruned, tmp_path / "model.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"There is no model file .*nowhere\.safetensors"):
+        artnet.load(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a model", os.urandom(4096), b"\x10\x00\x00\x00\x00\x00\x00\x00{}"], ids=str
+)
+def test_not_safetensors(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(artnet.CheckpointError, match=r"wrong\.safetensors is not a readable \.safetensors file"):
+        artnet.load(path)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
+def test_truncated(share: float, tmp_path: Path) -> None:
+    path = tmp_path / "cut.safetensors"
+    content = shipped_models()[DEFAULT_MODEL].read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(artnet.CheckpointError, match=r"cut\.safetensors is not a readable"):
+        artnet.load(path)
+
+
+def _drop(key: str) -> Callable[[State, Metadata], None]:
+    return lambda state, metadata: state.pop(key, metadata.pop(key, None))
+
+
+def _state(**changes: Callable[[Tensor], Tensor]) -> Callable[[State, Metadata], None]:
+    def change(state: State, metadata: Metadata) -> None:
+        for key, function in changes.items():
+            state[key] = function(state[key]).contiguous()
+
+    return change
+
+
+def _metadata(**changes: str) -> Callable[[State, Metadata], None]:
+    return lambda state, metadata: metadata.update(changes)
+
+
+def _nan(tensor: Tensor) -> Tensor:
+    tensor = tensor.clone()
+    tensor.view(-1)[0] = float("nan")
+    return tensor
+
+
+WRONG: dict[str, tuple[Callable[[State, Metadata], None], str]] = {
+    "other model": (_drop("format"), "is not an ArtNet model"),
+    "no version": (_drop("format_version"), "does not state its format version"),
+    "newer version": (_metadata(format_version="99"), "has format version 99.* update ArtNet"),
+    "no stride": (_drop("stride"), "has damaged metadata .*stride"),
+    "broken metadata": (_metadata(mean="[0.5, "), "has damaged metadata"),
+    "architecture": (_metadata(architecture="vgg"), "holds a vgg"),
+    "layers": (_metadata(layers='["conv1"]'), r"holds a googlenet with layers \['conv1'\]"),
+    "stride": (_metadata(stride="16"), "have stride 16, the decoder starts at 8"),
+    "encoder weight": (_drop("encoder.conv2.conv.weight"), r"lacks the tensor .*conv2\.conv\.weight"),
+    "encoder bias": (_drop("encoder.conv2.conv.bias"), r"lacks the tensor .*conv2\.conv\.bias"),
+    "decoder": (_drop("decoder.stride8.0.weight"), r"lacks the tensor .*stride8\.0\.weight"),
+    "decoder head": (_drop("decoder.head.bias"), r"lacks the tensor decoder\.head\.bias"),
+    "shape": (
+        _state(**{"encoder.conv2.conv.weight": lambda t: t[:, :-1]}),
+        r"conv2\.conv\.weight has shape .*expected",
+    ),
+    "bias shape": (_state(**{"decoder.head.bias": lambda t: t[:-1]}), r"decoder\.head\.bias has shape \[11\]"),
+    "widths": (_state(**{"decoder.stride8.0.weight": lambda t: t[:, 1:]}), "gives 706 channels, the decoder reads 705"),
+    "nan": (_state(**{"encoder.conv3.conv.weight": _nan}), r"damaged: encoder\.conv3\.conv\.weight .* not finite"),
+    "extra": (lambda state, _: state.update({"decoder.more": torch.zeros(1)}), r"fits nowhere: decoder\.more"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_files(case: str, tmp_path: Path) -> None:
+    change, message = WRONG[case]
+    source = shipped_models()[DEFAULT_MODEL]
+    state = load_file(source)
+    with safe_open(source, "pt") as file:
+        metadata = file.metadata()
+    change(state, metadata)
+    path = tmp_path / "wrong.safetensors"
+    save_file(state, path, metadata)
+    with pytest.raises(artnet.CheckpointError, match=message) as caught:
+        artnet.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)

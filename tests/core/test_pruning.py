@@ -1,0 +1,123 @@
+"""Zero-channel pruning: what goes, and that nothing changes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from artnet_core import ArtNet, prune_zero_channels
+from artnet_core.chart import channel_chart
+from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, save, shipped_models
+from artnet_core.encoder import TRUNK
+from artnet_core.pruning import channel_maxima, parameters, provable_masks
+
+
+def zero_by_batch_norm() -> dict[str, Tensor]:
+    """gamma = 0 and beta <= 0, read off the unpruned file's BN parameters."""
+    state = load_file(shipped_models()[UNPRUNED_MODEL])
+    return {name: (state[f"encoder.{name}.bn.weight"] == 0) & (state[f"encoder.{name}.bn.bias"] <= 0) for name in TRUNK}
+
+
+def test_provable_zeros_are_the_batch_norms(unpruned: ArtNet) -> None:
+    expected = zero_by_batch_norm()
+    masks = provable_masks(unpruned.encoder)
+    assert sum(int(zero.sum()) for zero in expected.values()) == 2488
+    for name, mask in masks.items():
+        assert torch.equal(mask, ~expected[name])
+
+
+def test_pruned_equals_unpruned_on_real_pictures(unpruned: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    pruned, report = prune_zero_channels(unpruned)
+    assert parameters(pruned.encoder) == report.encoder_parameters[1] <= 910_000
+    for picture in (photo, painting):
+        before, after = unpruned.encode(picture), pruned.encode(picture)
+        kept = ~torch.cat(
+            [
+                zero
+                for layer in before.layers
+                for name, zero in zero_by_batch_norm().items()
+                if (name == layer or name.startswith(f"{layer}.")) and not name.endswith((".branch2.0", ".branch3.0"))
+            ]
+        )
+        assert before.data[:, ~kept].abs().max() == 0
+        assert after.data.shape[1] == int(kept.sum())
+        torch.testing.assert_close(after.data, before.data[:, kept], rtol=1e-5, atol=1e-5 * float(before.data.max()))
+        torch.testing.assert_close(pruned.decode(after), unpruned.decode(before), rtol=0, atol=1e-5)
+
+
+def test_pruned_stylizes_like_the_unpruned(unpruned: ArtNet, model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    difference = unpruned.stylize(photo, painting) - model.stylize(photo, painting)
+    assert difference.abs().mean() < 1e-3  # the shipped default holds the folded weights in half precision
+
+
+def test_the_shipped_default_is_the_pruned_unpruned(unpruned: ArtNet, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("pruned") / "pruned.safetensors"
+    save(prune_zero_channels(unpruned)[0], path)
+    made, shipped = load_file(path), load_file(shipped_models()[DEFAULT_MODEL])
+    assert made.keys() == shipped.keys()
+    assert all(torch.equal(made[key], shipped[key]) for key in made)
+
+
+def test_a_pruned_model_has_nothing_left_to_prune(model: ArtNet) -> None:
+    again, report = prune_zero_channels(model)
+    assert report.encoder_parameters[0] == report.encoder_parameters[1]
+    assert again.layers == model.layers
+
+
+def test_channels_without_positive_weights_cannot_rise(model: ArtNet, photo: Tensor) -> None:
+    """More general than gamma = 0: over ReLU outputs, negative weights and bias give zero."""
+    pruned, _ = prune_zero_channels(model)  # a copy
+    pruned.requires_grad_(False)
+    conv = pruned.encoder.conv3.conv
+    conv.weight[5] = -conv.weight[5].abs()
+    conv.bias[5] = -1.0
+    pruned.seal()
+    masks = provable_masks(pruned.encoder)
+    assert not masks["conv3"][5] and int((~masks["conv3"]).sum()) == 1
+    again, report = prune_zero_channels(pruned, photo)
+    assert again.layers["conv3"] == model.layers["conv3"] - 1
+    assert report.largest_image_difference < 1e-5
+
+
+def test_a_threshold_of_zero_cuts_what_no_picture_drives(model: ArtNet, photo: Tensor) -> None:
+    pruned, report = prune_zero_channels(model, photo)
+    maxima = channel_maxima(model, [photo])
+    assert [layer.kept for layer in report.layers] == [int((m > 0).sum()) or 1 for m in maxima.values()]
+    assert report.largest_feature_difference < 1e-5 and report.largest_image_difference < 1e-5
+    assert report.images == 1
+    assert parameters(pruned) < parameters(model)
+
+
+def test_a_higher_threshold_cuts_more_and_says_what_it_costs(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    pictures = [photo, painting]
+    reports = [prune_zero_channels(model, pictures, threshold)[1] for threshold in (0.0, 20.0, 80.0)]
+    kept = [sum(layer.kept for layer in report.layers) for report in reports]
+    assert kept[0] > kept[1] > kept[2]
+    differences = [report.largest_image_difference for report in reports]
+    assert differences[0] < 1e-5 < differences[1] < differences[2]
+    multiply_adds = [report.multiply_adds[1] for report in reports]
+    assert multiply_adds == sorted(multiply_adds, reverse=True)
+
+
+def test_every_layer_keeps_a_channel(model: ArtNet, photo: Tensor) -> None:
+    pruned, report = prune_zero_channels(model, photo, threshold=1e6)
+    assert {layer.kept for layer in report.layers} == {1}
+    assert pruned.stylize(photo, photo).shape == photo.shape
+
+
+def test_thresholds_that_make_no_sense(model: ArtNet, photo: Tensor) -> None:
+    with pytest.raises(ValueError, match="must not be negative, got -1"):
+        prune_zero_channels(model, photo, -1)
+    with pytest.raises(ValueError, match="needs calibration pictures"):
+        prune_zero_channels(model, threshold=1.0)
+
+
+def test_report_and_chart(unpruned: ArtNet) -> None:
+    _, report = prune_zero_channels(unpruned)
+    text = str(report)
+    assert "inception4e.branch2.1" in text and "904,990" in text and "27.7%" in text
+    chart = channel_chart(report)
+    colors = {color for _, color in chart.getcolors(2**24)}
+    assert {(38, 84, 124), (221, 214, 200)} <= colors  # kept and cut

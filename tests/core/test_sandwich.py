@@ -1,0 +1,92 @@
+"""S2: statistics, strength, detail, separate texture and colour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from artnet_core import ArtNet, Features, adain, sandwich_swap, swap
+from artnet_core.adain import channel_statistics
+from artnet_core.sandwich import matching_pool
+
+
+@pytest.fixture(scope="module")
+def encoded(model: ArtNet, photo: Tensor, painting: Tensor, palette: Tensor) -> tuple[Features, Features, Features]:
+    return model.encode(photo), model.encode(painting), model.encode(palette)
+
+
+@pytest.mark.parametrize("detail", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("separate", [False, True])
+def test_statistics_are_the_colour_styles(
+    encoded: tuple[Features, Features, Features], detail: float, separate: bool
+) -> None:
+    content, texture, color = encoded
+    result = sandwich_swap(content, texture, color if separate else None, detail=detail)
+    expected = channel_statistics((color if separate else texture).data)
+    found = channel_statistics(result.data)
+    varying = found[1] > 1e-3  # a channel that no copied patch moves has no std that could be scaled
+    assert varying.float().mean() > 0.95
+    for statistic, target in zip(found, expected, strict=True):
+        difference = (statistic - target).abs() / target.abs().clamp(min=1)
+        assert difference[varying].max() < 1e-3
+
+
+def test_detail_zero_is_the_papers_sandwich(encoded: tuple[Features, Features, Features]) -> None:
+    content, texture, color = encoded
+    expected = adain(swap(adain(content.data, texture.data), texture.data), color.data)
+    torch.testing.assert_close(sandwich_swap(content, texture, color, detail=0.0).data, expected)
+
+
+def test_detail_one_is_adain(encoded: tuple[Features, Features, Features]) -> None:
+    content, texture, _ = encoded
+    result = sandwich_swap(content, texture, detail=1.0).data
+    torch.testing.assert_close(result, adain(content.data, texture.data), rtol=1e-3, atol=1e-2)
+
+
+def test_strength_zero_is_the_content_exactly(encoded: tuple[Features, Features, Features]) -> None:
+    content, texture, color = encoded
+    assert torch.equal(sandwich_swap(content, texture, color, strength=0.0).data, content.data)
+
+
+def test_strength_runs_evenly(encoded: tuple[Features, Features, Features]) -> None:
+    content, texture, _ = encoded
+    whole = sandwich_swap(content, texture).data
+    half = sandwich_swap(content, texture, strength=0.5).data
+    torch.testing.assert_close(half, (content.data + whole) / 2, rtol=1e-4, atol=1e-3)
+
+
+def test_texture_and_colour_come_from_their_own_pictures(encoded: tuple[Features, Features, Features]) -> None:
+    """What the last AdaIN undoes apart, the swapped patches depend on the texture style alone."""
+    content, texture, color = encoded
+    one, both = sandwich_swap(content, texture), sandwich_swap(content, texture, color)
+    varying = (channel_statistics(both.data)[1] > 1e-3).expand_as(one.data)
+    restored = adain(both.data, texture.data)
+    torch.testing.assert_close(restored[varying], one.data[varying], rtol=1e-3, atol=0.05)
+
+
+def test_large_styles_are_pooled_for_matching() -> None:
+    assert [matching_pool(*size) for size in [(64, 64), (65, 64), (128, 128), (256, 256), (16, 256)]] == [1, 2, 2, 4, 1]
+
+
+@pytest.mark.parametrize(("name", "value"), [("strength", 1.5), ("strength", -0.1), ("detail", 2.0), ("detail", -1.0)])
+def test_numbers_out_of_range(encoded: tuple[Features, Features, Features], name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must lie in 0..1, got {value}"):
+        sandwich_swap(encoded[0], encoded[1], **{name: value})
+
+
+def test_features_of_another_model(encoded: tuple[Features, Features, Features]) -> None:
+    content, texture, _ = encoded
+    with pytest.raises(ValueError, match=r"texture features come from another model .* encode both"):
+        sandwich_swap(content, replace(texture, model="another"))
+    with pytest.raises(ValueError, match="color features come from another model"):
+        sandwich_swap(content, texture, replace(texture, model="another"))
+
+
+def test_style_batch_that_fits_no_content_batch(encoded: tuple[Features, Features, Features]) -> None:
+    content, texture, _ = encoded
+    three = texture.with_data(texture.data.repeat(3, 1, 1, 1))
+    with pytest.raises(ValueError, match="texture style is a batch of 3 pictures, the content of 1"):
+        sandwich_swap(content, three)

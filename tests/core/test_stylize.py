@@ -1,0 +1,126 @@
+"""The whole pipeline."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import artnet_core as artnet
+from artnet_core.picture import read_picture
+
+GOLDEN = Path(__file__).parent / "golden" / "astronaut_great_wave.png"
+
+
+def test_golden_picture(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    expected = read_picture(GOLDEN).rgb
+    # Other processors sum in another order, and a patch of equal score may then be another one.
+    assert (model.stylize(photo, painting) - expected).abs().mean() < 0.01
+
+
+sides = st.integers(16, 150)
+
+
+@settings(deadline=None, max_examples=25)
+@given(sides, sides, sides, sides, st.sampled_from([1, 3, 5]))
+def test_any_size(height: int, width: int, style_height: int, style_width: int, patch_size: int) -> None:
+    model = artnet.load()
+    content, style = torch.rand(1, 3, height, width), torch.rand(1, 3, style_height, style_width)
+    result = model.stylize(content, style, patch_size=patch_size)
+    assert result.shape == content.shape
+    assert torch.isfinite(result).all() and result.min() >= 0 and result.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (1, 300), (2000, 20)])
+def test_extreme_sizes(model: artnet.ArtNet, painting: Tensor, size: tuple[int, int]) -> None:
+    assert model.stylize(torch.rand(1, 3, *size), painting).shape == (1, 3, *size)
+    assert model.stylize(painting, torch.rand(1, 3, *size)).shape == painting.shape
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_flat_pictures(model: artnet.ArtNet, photo: Tensor, value: float) -> None:
+    flat = torch.full((1, 3, 64, 64), value)
+    for content, style in ((photo, flat), (flat, photo), (flat, flat)):
+        assert torch.isfinite(model.stylize(content, style)).all()
+
+
+def test_the_decoder_inverts_the_encoder(model: artnet.ArtNet, photo: Tensor) -> None:
+    error = model.decode(model.encode(photo)) - photo
+    assert -10 * error.square().mean().log10() > 20  # PSNR in dB
+
+
+def test_colours_move_to_the_colour_style(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    red = torch.cat([painting[:, :1], painting[:, 1:] * 0.2], 1)
+    result = model.stylize(photo, painting, red)
+    own = model.stylize(photo, painting)
+
+    def redness(x: Tensor) -> float:
+        return float((x[:, 0] - x[:, 1:].mean(1)).mean())
+
+    assert redness(result) > redness(own) + 0.5 * (redness(red) - redness(painting))
+
+
+def test_strength_zero_is_the_content(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    assert torch.equal(model.stylize(photo, painting, strength=0.0), photo)
+
+
+def test_strength_moves_steadily(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    steps = [model.stylize(photo, painting, strength=s) for s in (0.0, 0.01, 0.5, 0.99, 1.0)]
+    distance = [float((step - photo).abs().mean()) for step in steps]
+    assert distance == sorted(distance)
+    assert distance[1] < 0.02
+    assert (steps[3] - steps[4]).abs().mean() < 0.02
+
+
+def test_batches_equal_single_pictures(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    contents = torch.cat([photo, photo.flip(-1)])
+    styles = torch.cat([painting, painting.flip(1)])
+    one_style = model.stylize(contents, painting)
+    own_styles = model.stylize(contents, styles, styles.flip(0))
+    for i in range(2):
+        torch.testing.assert_close(one_style[i : i + 1], model.stylize(contents[i : i + 1], painting))
+        single = model.stylize(contents[i : i + 1], styles[i : i + 1], styles.flip(0)[i : i + 1])
+        assert (own_styles[i : i + 1] - single).abs().mean() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("content", "style", "message"),
+    [
+        (torch.rand(3, 8, 8), torch.rand(1, 3, 8, 8), r"\[B, 3, H, W\] of RGB pictures, got \[3, 8, 8\]"),
+        (torch.rand(1, 4, 8, 8), torch.rand(1, 3, 8, 8), r"got \[1, 4, 8, 8\]"),
+        (torch.rand(1, 3, 0, 8), torch.rand(1, 3, 8, 8), "picture is empty"),
+        (torch.full((1, 3, 8, 8), float("nan")), torch.rand(1, 3, 8, 8), "not finite"),
+        (torch.rand(2, 3, 8, 8), torch.rand(3, 3, 8, 8), "style is a batch of 3 pictures, the content of 2"),
+    ],
+)
+def test_wrong_pictures(model: artnet.ArtNet, content: Tensor, style: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        model.stylize(content, style)
+
+
+def test_features_of_another_model_are_not_decoded(
+    model: artnet.ArtNet, unpruned: artnet.ArtNet, photo: Tensor
+) -> None:
+    with pytest.raises(ValueError, match="another model"):
+        model.decode(unpruned.encode(photo))
+
+
+def test_memory_is_bounded() -> None:
+    """2048x2048 content with a 1024x1024 style stays under 4 GB of process memory."""
+    code = (
+        "import torch, artnet_core as artnet\n"
+        "model = artnet.load()\n"
+        "with torch.inference_mode():\n"
+        "    features = model.encode(torch.rand(1, 3, 2048, 2048))\n"
+        "    style = model.encode(torch.rand(1, 3, 1024, 1024))\n"
+        "    print(model.decode(artnet.sandwich_swap(features, style)).shape)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 4_000_000  # KiB

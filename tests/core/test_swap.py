@@ -1,0 +1,105 @@
+"""The swap against StyleSwap by unfolding."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from artnet_core import ArtNet, swap
+from artnet_core.swap import match_patches, reassemble
+
+
+def unfolded_swap(content: Tensor, style: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """StyleSwap as published: style patches as filters, argmax, transposed convolution, overlaps averaged.
+
+    Returns the scores ``[patches, h - k + 1, w - k + 1]`` and the swapped map ``[C, h, w]``.
+    """
+    patches = F.unfold(style[None], k)[0].T.reshape(-1, style.shape[0], k, k)
+    normalised = patches / patches.flatten(1).norm(dim=1).clamp(min=1e-8).view(-1, 1, 1, 1)
+    scores = F.conv2d(content[None], normalised)
+    one_hot = F.one_hot(scores.argmax(1), len(patches)).permute(0, 3, 1, 2).float()
+    total = F.conv_transpose2d(one_hot, patches)
+    count = F.conv_transpose2d(torch.ones_like(one_hot[:, :1]), torch.ones(1, 1, k, k))
+    return scores[0], (total / count)[0]
+
+
+def maps(seed: int, channels: int, *sizes: tuple[int, int]) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(channels, *size, generator=generator) for size in sizes]
+
+
+sides = st.integers(5, 14)
+
+
+@settings(deadline=None)
+@given(sides, sides, sides, sides, st.sampled_from([1, 3, 5]), st.integers(0, 2**31))
+def test_equals_styleswap_by_unfold(h: int, w: int, hs: int, ws: int, k: int, seed: int) -> None:
+    content, style = maps(seed, 6, (h, w), (hs, ws))
+    scores, expected = unfolded_swap(content, style, k)
+    matches = match_patches(content, style, k)
+    columns = ws - k + 1
+    assert torch.equal(matches // ws * columns + matches % ws, scores.argmax(0))
+    torch.testing.assert_close(reassemble(matches, style, k), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(swap(content[None], style[None], k)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_equals_styleswap_on_real_features(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    content, style = model.encode(photo).data[0], model.encode(painting).data[0]
+    scores, expected = unfolded_swap(content, style, 3)
+    columns = style.shape[2] - 2
+    matches = match_patches(content, style)
+    patches = matches // style.shape[2] * columns + matches % style.shape[2]
+    # Sums in another order may choose another patch only where two score the same to rounding.
+    chosen = scores.gather(0, patches[None])[0]
+    torch.testing.assert_close(chosen, scores.amax(0), rtol=1e-5, atol=0)
+    same = patches == scores.argmax(0)
+    assert same.float().mean() > 0.999
+    if same.all():
+        torch.testing.assert_close(swap(content[None], style[None])[0], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    content, style = maps(3, 5, (17, 11), (13, 9))
+    whole = swap(content[None], style[None])
+    monkeypatch.setattr(importlib.import_module("artnet_core.swap"), "_BLOCK_ELEMENTS", 1)
+    torch.testing.assert_close(swap(content[None], style[None]), whole)
+
+
+def test_a_style_swapped_with_itself_is_itself() -> None:
+    (style,) = maps(5, 16, (12, 10))
+    torch.testing.assert_close(swap(style[None], style[None]), style[None])
+
+
+def test_pooled_matching_copies_at_full_resolution() -> None:
+    """With pooling, each 2x2 block of the output is a mean of 2x2 blocks of the style."""
+    content, style = maps(7, 8, (12, 14), (16, 10))
+    swapped = swap(content[None], style[None], patch_size=1, pooling=2)[0]
+    style_blocks = F.pixel_unshuffle(style, 2).flatten(1).T
+    for block in F.pixel_unshuffle(swapped, 2).flatten(1).T:
+        assert (style_blocks - block).abs().amax(1).min() < 1e-6
+
+
+@given(sides, sides, st.integers(1, 4))
+def test_any_size_with_pooling_keeps_the_contents_size(h: int, w: int, pooling: int) -> None:
+    content, style = maps(h, 3, (h, w), (w, h))
+    assert swap(content[None], style[None], 3, pooling).shape == (1, 3, h, w)
+
+
+def test_batches_take_their_own_style() -> None:
+    a, b, s, t = maps(9, 4, (8, 8), (8, 8), (7, 9), (7, 9))
+    both = swap(torch.stack([a, b]), torch.stack([s, t]))
+    torch.testing.assert_close(both, torch.cat([swap(a[None], s[None]), swap(b[None], t[None])]))
+    shared = swap(torch.stack([a, b]), s[None])
+    torch.testing.assert_close(shared, torch.cat([swap(a[None], s[None]), swap(b[None], s[None])]))
+
+
+@pytest.mark.parametrize("patch_size", [0, 2, -1])
+def test_even_patches_are_refused(patch_size: int) -> None:
+    with pytest.raises(ValueError, match=f"odd number of cells .* got {patch_size}"):
+        swap(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), patch_size)

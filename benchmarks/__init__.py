@@ -1,0 +1,1 @@
+"""Measurements and sheets: not part of what is installed."""

@@ -1,0 +1,1 @@
+"""Tests of the nodes in the real ComfyUI page."""

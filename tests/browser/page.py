@@ -1,0 +1,126 @@
+"""The real ComfyUI page in Chromium, as a person would use it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from host.host import Host, Refused
+from playwright.sync_api import Browser, ConsoleMessage, Error
+
+# The page ends its start by showing a first workflow; one opened before that would be replaced by it.
+STARTED = "() => window.app?.extensionManager?.spinner === false && window.app.graph?._nodes.length > 0"
+OPEN = "workflow => window.app.loadGraphData(workflow, true, true, 'test')"
+DRAWN_BY_VUE = "() => document.querySelectorAll('[data-node-id]').length >= window.app.graph._nodes.length"
+MISSING = """() => {
+  const graphs = [window.app.graph, ...window.app.graph.subgraphs.values()];
+  const types = graphs.flatMap(graph => graph.nodes.map(node => node.type));
+  return types.filter(type => !(type in window.LiteGraph.registered_node_types));
+}"""
+TO_API_PROMPT = "async () => (await window.app.graphToPrompt()).output"
+TO_WORKFLOW = "async () => (await window.app.graphToPrompt()).workflow"
+WATCH_RUN = """() => {
+  window.testRunEnded = false;
+  for (const event of ['execution_success', 'execution_error', 'execution_interrupted'])
+    window.app.api.addEventListener(event, () => { window.testRunEnded = true; }, {once: true});
+}"""
+RUN_ENDED = "() => window.testRunEnded"
+FIT_VIEW = "() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')"
+RUN_BUTTON = '[data-testid="queue-button"] button'
+SECONDS = 60.0
+MOTION_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class ConsoleError:
+    """An error that the page reported, and the address of the script or file it came from (empty if unknown)."""
+
+    text: str
+    url: str
+
+
+class ComfyPage:
+    """One open page; close it when done.
+
+    Args:
+        browser: A running Chromium.
+        host: The server to open.
+        vue_nodes: Whether nodes are drawn by Vue ("Nodes 2.0") or on the classic canvas.
+        settings: Further settings of the page by id, say ``{"Comfy.Locale": "fr"}``.
+    """
+
+    def __init__(
+        self, browser: Browser, host: Host, *, vue_nodes: bool = False, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        self._host = host
+        self._vue_nodes = vue_nodes
+        self._errors: list[ConsoleError] = []
+        self._context = browser.new_context(viewport={"width": 1600, "height": 900})
+        self._context.set_default_timeout(SECONDS * 1000)
+        quiet = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": False, "Comfy.Locale": "en"}
+        drawing = {"Comfy.VueNodes.Enabled": vue_nodes, "Comfy.VueNodes.AutoScaleLayout": False}
+        self._context.request.post(f"{host.url}/api/settings", data=quiet | drawing | dict(settings or {}))
+        self._context.add_init_script("localStorage.setItem('vueNodesBannerDismissed', 'true')")
+        self.page = self._context.new_page()
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", self._on_page_error)
+        self.page.goto(host.url, wait_until="domcontentloaded")
+        self.page.wait_for_function(STARTED)
+
+    def close(self) -> None:
+        self._context.close()
+
+    def open_workflow(self, workflow: Mapping[str, Any]) -> None:
+        """Opens a workflow in the UI format and waits until its nodes are drawn."""
+        self.page.evaluate(OPEN, workflow)
+        if self._vue_nodes:
+            self.page.wait_for_function(DRAWN_BY_VUE)
+
+    def missing_nodes(self) -> list[str]:
+        """The types of the open workflow's nodes, inside subgraphs too, that no pack defines."""
+        return self.page.evaluate(MISSING)
+
+    def console_errors(self) -> list[ConsoleError]:
+        """All errors since the page was opened."""
+        return list(self._errors)
+
+    def to_api_prompt(self) -> dict[str, Any]:
+        """The open workflow as the page would send it to the server."""
+        return self.page.evaluate(TO_API_PROMPT)
+
+    def to_workflow(self) -> dict[str, Any]:
+        """The open workflow as the page would save it."""
+        return self.page.evaluate(TO_WORKFLOW)
+
+    def press_run(self, seconds: float = 300.0) -> dict[str, Any]:
+        """Presses Run, waits until the prompt has ended and its outputs are shown, and returns its history entry.
+
+        Raises:
+            Refused: The server refused the prompt.
+        """
+        self.page.evaluate(WATCH_RUN)
+        with self.page.expect_response(lambda response: response.url.endswith("/api/prompt")) as response:
+            self.page.locator(RUN_BUTTON).first.click()
+        answer = response.value.json()
+        if "prompt_id" not in answer or answer["node_errors"]:
+            raise Refused(answer)
+        entry = self._host.wait(answer["prompt_id"], seconds)
+        self.page.wait_for_function(RUN_ENDED)
+        return entry
+
+    def screenshot(self, path: Path) -> None:
+        """Saves a picture of the page with the whole workflow in view."""
+        self.page.evaluate(FIT_VIEW)
+        self.page.wait_for_timeout(MOTION_SECONDS * 1000)
+        self.page.screenshot(path=path)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._errors.append(ConsoleError(message.text, message.location["url"]))
+
+    def _on_page_error(self, error: Error) -> None:
+        source = re.search(r"https?://[^\s)]+?(?=:\d+:\d+)", error.stack or "")
+        self._errors.append(ConsoleError(str(error), source.group() if source else ""))

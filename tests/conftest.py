@@ -1,0 +1,45 @@
+"""Fixtures and markers shared by the tests of all kinds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from host.host import Host
+from host.install_host import install
+
+TESTS = Path(__file__).parent
+REPOSITORY = TESTS.parent
+KINDS = {
+    "host": "runs inside a real ComfyUI server, which is installed where ARTNET_HOST says",
+    "browser": "drives the real ComfyUI page in Chromium",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for kind, meaning in KINDS.items():
+        config.addinivalue_line("markers", f"{kind}: {meaning}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for kind in KINDS:
+            if TESTS / kind in item.path.parents:
+                item.add_marker(kind)
+
+
+@pytest.fixture(scope="session")
+def host_install() -> Path:
+    """A folder with ComfyUI installed; it is installed there first if need be."""
+    folder = Path(os.environ.get("ARTNET_HOST", REPOSITORY / ".cache" / "host"))
+    install(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def host(host_install: Path) -> Iterator[Host]:
+    """A running server that has this repository as its only node pack."""
+    with Host(host_install, {"ArtNet": REPOSITORY}) as running:
+        yield running

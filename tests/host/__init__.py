@@ -1,0 +1,1 @@
+"""Tests of the nodes inside a real ComfyUI server."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import artnet_core as artnet
 from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
+from artnet_core.decoder import Decoder
 
 State = dict[str, Tensor]
 Metadata = dict[str, str]
@@ -147,3 +148,15 @@ def test_wrong_files(case: str, tmp_path: Path) -> None:
         artnet.load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_features_at_stride_16(model: artnet.ArtNet, photo: Tensor, tmp_path: Path) -> None:
+    """A decoder that starts at stride 16 makes the model aggregate there; no file says it twice."""
+    stages = {16: [32, 32], 8: [16], 4: [16], 2: [12]}
+    coarse = artnet.ArtNet(model.encoder, Decoder(706, stages), stride=16).seal()
+    path = tmp_path / "coarse.safetensors"
+    artnet.save(coarse, path)
+    loaded = artnet.load(path)
+    assert loaded.encode(photo).data.shape == (1, 706, photo.shape[-2] // 16 + (photo.shape[-2] % 16 > 0), 16)
+    assert loaded.stylize(photo, photo).shape == photo.shape
+    torch.testing.assert_close(loaded.stylize(photo, photo), coarse.stylize(photo, photo), rtol=0, atol=0.01)

@@ -34,7 +34,20 @@ def adain(content: Tensor, style: Tensor) -> Tensor:
     Returns:
         ``[B, C, h, w]`` in the dtype of ``content``; statistics are taken in float32.
     """
-    content_mean, content_std = channel_statistics(content)
-    style_mean, style_std = channel_statistics(style)
-    scale = style_std / content_std.clamp(min=_SMALLEST_STD)
-    return (content.float() - content_mean).mul_(scale).add_(style_mean).to(content.dtype)
+    return align(content, *channel_statistics(style))
+
+
+def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Gives each channel this mean and standard deviation; a constant channel becomes the mean.
+
+    Args:
+        features: ``[B, C, h, w]``.
+        mean: ``[B or 1, C, 1, 1]``, float32.
+        std: likewise.
+
+    Returns:
+        ``[B, C, h, w]`` in the dtype of ``features``.
+    """
+    own_mean, own_std = channel_statistics(features)
+    scale = std / own_std.clamp(min=_SMALLEST_STD)
+    return (features.float() - own_mean).mul_(scale).add_(mean).to(features.dtype)

@@ -38,10 +38,19 @@ class ArtNet(nn.Module):
         self.provenance = dict(provenance or {})
         self.layers = layer_widths(encoder.widths)
         self.fingerprint = ""
+        self._device: torch.device | None = None
 
     @property
     def device(self) -> torch.device:
-        return next(self.parameters()).device
+        """Where pictures are worked on: where the weights are.
+
+        A host whose layers fetch their weights when they run may set another.
+        """
+        return next(self.parameters()).device if self._device is None else self._device
+
+    @device.setter
+    def device(self, device: torch.device) -> None:
+        self._device = device
 
     @property
     def dtype(self) -> torch.dtype:

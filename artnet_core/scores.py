@@ -1,7 +1,7 @@
 """Scores of a style transfer: edges kept, texture met, colours met.
 
-The paper compares edges by SSIM (Section 5.2 of its quantitative part, with a learned edge detector), and judges style
-by Gram matrices (Gatys et al. 2016). Every score is a pure, differentiable function of pictures, one number a picture.
+The paper scores edges by SSIM on the maps of a learned detector (Table 2); texture is judged here as by its style loss,
+by Gram matrices (Gatys et al. 2016). Every score is a pure, differentiable function of pictures: one number each.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # Elements of the correlation volume that are held at a time (float32: 64 MiB).
-_BLOCK_ELEMENTS = 2**24
+BLOCK_ELEMENTS = 2**24
 
 _SMALLEST_NORM = 1e-8
 
@@ -46,7 +46,7 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
     content = content.float()
     style_cells = style.float().reshape(channels, -1)  # [C, hs * ws]
     weight = patch_norms(style, k).clamp(min=_SMALLEST_NORM).reciprocal()  # [hs - k + 1, ws - k + 1]
-    block_rows = max(1, _BLOCK_ELEMENTS // (width * style_cells.shape[1]) - k + 1)
+    block_rows = max(1, BLOCK_ELEMENTS // (width * style_cells.shape[1]) - k + 1)
 
     matches = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
     for top in range(0, rows, block_rows):
@@ -79,7 +79,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
     rows, columns = matches.shape
     style_width = style.shape[2]
     cells = style.flatten(1).T.contiguous().float()  # [hs * ws, C]
-    block_rows = max(1, _BLOCK_ELEMENTS // (columns * cells.shape[1]))
+    block_rows = max(1, BLOCK_ELEMENTS // (columns * cells.shape[1]))
     total = cells.new_zeros(rows + k - 1, columns + k - 1, cells.shape[1])
     count = cells.new_zeros(rows + k - 1, columns + k - 1, 1)
     for dy in range(k):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ MISSING = """() => {
   const types = graphs.flatMap(graph => graph.nodes.map(node => node.type));
   return types.filter(type => !(type in window.LiteGraph.registered_node_types));
 }"""
-TO_API_PROMPT = "async () => (await window.app.graphToPrompt()).output"
-TO_WORKFLOW = "async () => (await window.app.graphToPrompt()).workflow"
+# As text, for the page too sends and saves it as text, which drops what is undefined.
+TO_API_PROMPT = "async () => JSON.stringify((await window.app.graphToPrompt()).output)"
+TO_WORKFLOW = "async () => JSON.stringify((await window.app.graphToPrompt()).workflow)"
 WATCH_RUN = """() => {
   window.testRunEnded = false;
   for (const event of ['execution_success', 'execution_error', 'execution_interrupted'])
@@ -60,7 +62,7 @@ class ComfyPage:
         self._errors: list[ConsoleError] = []
         self._context = browser.new_context(viewport={"width": 1600, "height": 900})
         self._context.set_default_timeout(SECONDS * 1000)
-        quiet = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": False, "Comfy.Locale": "en"}
+        quiet = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Comfy.Locale": "en"}
         drawing = {"Comfy.VueNodes.Enabled": vue_nodes, "Comfy.VueNodes.AutoScaleLayout": False}
         self._context.request.post(f"{host.url}/api/settings", data=quiet | drawing | dict(settings or {}))
         self._context.add_init_script("localStorage.setItem('vueNodesBannerDismissed', 'true')")
@@ -89,11 +91,11 @@ class ComfyPage:
 
     def to_api_prompt(self) -> dict[str, Any]:
         """The open workflow as the page would send it to the server."""
-        return self.page.evaluate(TO_API_PROMPT)
+        return json.loads(self.page.evaluate(TO_API_PROMPT))
 
     def to_workflow(self) -> dict[str, Any]:
         """The open workflow as the page would save it."""
-        return self.page.evaluate(TO_WORKFLOW)
+        return json.loads(self.page.evaluate(TO_WORKFLOW))
 
     def press_run(self, seconds: float = 300.0) -> dict[str, Any]:
         """Presses Run, waits until the prompt has ended and its outputs are shown, and returns its history entry.

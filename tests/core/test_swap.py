@@ -67,7 +67,7 @@ def test_equals_styleswap_on_real_features(model: ArtNet, photo: Tensor, paintin
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     content, style = maps(3, 5, (17, 11), (13, 9))
     whole = swap(content[None], style[None])
-    monkeypatch.setattr(importlib.import_module("artnet_core.swap"), "_BLOCK_ELEMENTS", 1)
+    monkeypatch.setattr(importlib.import_module("artnet_core.swap"), "BLOCK_ELEMENTS", 1)
     torch.testing.assert_close(swap(content[None], style[None]), whole)
 
 

@@ -1,0 +1,12 @@
+"""ArtNet for ComfyUI: paint pictures and video with the strokes of one picture and the colours of another."""
+
+try:
+    import comfy_api.v0_0_2  # noqa: F401 (its absence is what is asked for)
+except ImportError as error:
+    raise ImportError("ArtNet needs ComfyUI 0.3.48 or newer") from error
+
+from .nodes import comfy_entrypoint
+
+WEB_DIRECTORY = "./web"
+
+__all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]

@@ -1,0 +1,143 @@
+"""Working memory: how much a frame takes, and what to do when there is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from .aggregation import MARGIN, MULTIPLE
+from .features import Features
+from .model import ArtNet
+from .sandwich import matching_pool
+from .swap import BLOCK_ELEMENTS
+
+T = TypeVar("T")
+
+_SMALLEST_STRIP = 64
+
+_FLOAT32, _INT64 = 4, 8
+
+# What S2 holds at its peak: float32 copies of the content's and the style's features, blocks of the correlation volume.
+_CONTENT_COPIES, _STYLE_COPIES, _CORRELATION_BLOCKS = 3, 2, 3
+
+# Convolutions may ask for workspaces, and allocators round up.
+_RESERVE = 1.2
+
+
+def inference_bytes(model: ArtNet, height: int, width: int) -> int:
+    """Estimates the most memory that one frame takes on its way through encoder, S2 and decoder, weights not counted.
+
+    The three run one after the other, so the largest counts, together with what lies beside it: the frame and the
+    features of content and style. The tensors that are alive at once are counted by the layers' widths:
+
+    * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
+      the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
+    * S2: float32 copies of the features of content (swapped, projected, mixed) and style (cells in two orders), and
+      three blocks of the correlation volume.
+    * decoder: the largest convolution: its input, a copy of that with reflected borders, and its output.
+
+    The style is taken to be as large as the frame.
+
+    Args:
+        model: the layers' widths and the dtype are read from it.
+        height: of the frame in pixels.
+        width: likewise.
+
+    Returns:
+        Bytes, a fifth above the count.
+    """
+    element = model.dtype.itemsize
+    rows, columns = height + -height % MULTIPLE, width + -width % MULTIPLE
+    grid = rows // model.stride, columns // model.stride
+    channels = sum(model.layers.values())
+    feature_values = channels * grid[0] * grid[1]
+    beside = 3 * height * width * _FLOAT32 + 2 * feature_values * element
+
+    encoder = _encoder_bytes(model, (rows + 2 * MARGIN) * (columns + 2 * MARGIN), feature_values, element)
+    transfer = _transfer_bytes(channels, grid, grid)
+    decoder = _decoder_bytes(model, rows * columns, element)
+    return int(_RESERVE * (beside + max(encoder, transfer, decoder)))
+
+
+def transfer_bytes(content: Features, style: Features) -> int:
+    """Estimates the most memory that S2 alone takes for one frame, its inputs not counted.
+
+    Args:
+        content: of any number of frames.
+        style: likewise.
+
+    Returns:
+        Bytes, a fifth above the count of :func:`inference_bytes`.
+    """
+    _, channels, height, width = content.data.shape
+    return int(_RESERVE * _transfer_bytes(channels, (height, width), (style.data.shape[-2], style.data.shape[-1])))
+
+
+def _transfer_bytes(channels: int, content: tuple[int, int], style: tuple[int, int]) -> int:
+    cells, style_cells = content[0] * content[1], style[0] * style[1]
+    values = channels * (_CONTENT_COPIES * cells + _STYLE_COPIES * style_cells)
+    volume = cells * style_cells // matching_pool(*style) ** 4
+    return (values + _CORRELATION_BLOCKS * min(BLOCK_ELEMENTS, volume)) * _FLOAT32
+
+
+def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:
+    conv1, conv2, conv3 = (model.encoder.widths[name] for name in ("conv1", "conv2", "conv3"))
+    early = conv1 * element / 4
+    pooling = conv1 * (element + _INT64) / 16
+    convolutions = (conv1 + conv2 + conv3) * element / 16
+    return int(pixels * (3 * element + max(early + pooling, early + convolutions))) + 2 * feature_values * element
+
+
+def _decoder_bytes(model: ArtNet, pixels: int, element: int) -> int:
+    inputs = sum(model.layers.values())
+    largest = 0.0
+    for stride, widths in model.decoder.stages.items():
+        for width in widths:
+            largest = max(largest, (2 * inputs + width) / stride**2)
+            inputs = width
+    return int(pixels * element * largest)
+
+
+class Strips:
+    """How many rows of a picture are worked on at once: all, until memory runs out, then half and half again.
+
+    Args:
+        height: of the pictures in pixels.
+        is_out_of_memory: whether an exception means that.
+        release: gives cached memory back to the device.
+    """
+
+    def __init__(self, height: int, is_out_of_memory: Callable[[Exception], bool], release: Callable[[], None]) -> None:
+        self._height = height
+        self._is_out_of_memory = is_out_of_memory
+        self._release = release
+        self._strip: int | None = None
+
+    def run(self, work: Callable[[int | None], T]) -> T:
+        """Calls ``work(strip)`` with ever smaller strips until it succeeds; what worked is where the next call starts.
+
+        Raises:
+            MemoryError: even the smallest strip was too large.
+        """
+        while True:
+            try:
+                return work(self._strip)
+            except Exception as error:
+                if not self._is_out_of_memory(error):
+                    raise
+            # Here and not in the except block, whose traceback keeps the failed attempt's tensors alive.
+            self._release()
+            self._halve()
+
+    def _halve(self) -> None:
+        rows = self._strip or _round_up(self._height)
+        if rows <= _SMALLEST_STRIP:
+            raise MemoryError(
+                f"There is not enough memory for this picture, not even in strips of {_SMALLEST_STRIP} rows: "
+                "use a smaller picture or close other programs that use the device."
+            )
+        self._strip = max(_SMALLEST_STRIP, _round_up(rows // 2))
+
+
+def _round_up(rows: int) -> int:
+    return rows + -rows % MULTIPLE

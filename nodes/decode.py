@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from comfy_api.v0_0_2 import io
+
+from ..artnet_core import Features
+from .frames import collect, image_dtype
+from .kinds import CATEGORY, FeatureMaps, Model, supported
+from .managed import ManagedModel, strips
+
+
+class Decoder(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ArtNet_Decoder",
+            display_name="ArtNet Decoder",
+            category=CATEGORY,
+            description="Turns features back into pictures of the size that was encoded.",
+            inputs=[
+                Model.Input("model", tooltip="The model that the features were encoded with."),
+                FeatureMaps.Input("features", tooltip="Features of the content, usually after S² Transfer."),
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="One picture for each that was encoded.")],
+            **supported(search_aliases=["style transfer decoder", "decode style"]),
+        )
+
+    @classmethod
+    def execute(cls, model: ManagedModel, features: Features) -> io.NodeOutput:
+        height, width = features.size
+        artnet, rows = model.ready(height, width), strips(height)
+        images = collect(
+            len(features.data),
+            lambda index: rows.run(lambda strip: artnet.decode(features.pick(index), strip)).movedim(1, -1),
+            image_dtype(),
+        )
+        return io.NodeOutput(images)

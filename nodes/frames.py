@@ -1,0 +1,77 @@
+"""Batches frame by frame, between the host's pictures and the core's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import comfy.model_management as mm
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ..artnet_core import ArtNet, Features
+from ..artnet_core.model import check_images
+from .managed import strips
+
+
+def frame_of(images: Tensor, index: int) -> Tensor:
+    """A picture of an IMAGE ``[B, H, W, C]``, or the only one: ``[1, 3, H, W]``, float32, without alpha."""
+    index = min(index, len(images) - 1)
+    return images[index : index + 1, ..., :3].movedim(-1, 1).float()
+
+
+def check_batch(images: Tensor) -> None:
+    """Raises ValueError for an IMAGE that is empty, or whose first picture is none; the others follow in their turn."""
+    check_images(images[:1, ..., :3].movedim(-1, 1))
+
+
+def check_style_count(name: str, styles: int, frames: int) -> None:
+    """Raises ValueError unless there is one style for all frames or one for each."""
+    if styles not in (1, frames):
+        raise ValueError(
+            f"The {name} style is a batch of {styles} pictures, the content of {frames}: "
+            f"give 1 style picture or {frames}."
+        )
+
+
+def collect(count: int, make: Callable[[int], Tensor], dtype: torch.dtype | None = None) -> Tensor:
+    """Makes ``count`` frames ``[1, ...]`` one after the other, with progress and cancel, and gathers them.
+
+    Args:
+        count: at least 1.
+        make: index to frame.
+        dtype: of the result; the first frame's by default.
+
+    Returns:
+        ``[count, ...]`` on the host's intermediate device.
+    """
+    progress = comfy.utils.ProgressBar(count)
+    frames: Tensor | None = None
+    for index in range(count):
+        mm.throw_exception_if_processing_interrupted()
+        frame = make(index)
+        if frames is None:
+            frames = torch.empty((count, *frame.shape[1:]), dtype=dtype or frame.dtype, device=mm.intermediate_device())
+        frames[index : index + 1] = frame
+        progress.update(1)
+    assert frames is not None
+    return frames
+
+
+def image_dtype() -> torch.dtype:
+    """What the host wants IMAGEs to be."""
+    return mm.intermediate_dtype() if hasattr(mm, "intermediate_dtype") else torch.float32
+
+
+def style_frames(model: ArtNet, images: Tensor) -> Callable[[int], Features]:
+    """Features of the style for each frame: a single style is encoded once, others when it is their turn."""
+    check_batch(images)
+    rows = strips(images.shape[1])
+
+    def encode(index: int) -> Features:
+        return rows.run(lambda strip: model.encode(frame_of(images, index), strip))
+
+    if len(images) > 1:
+        return encode
+    only = encode(0)
+    return lambda _index: only

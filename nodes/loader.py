@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from comfy_api.v0_0_2 import io
+
+from .folder import model_names, model_path
+from .kinds import CATEGORY, Model, supported
+from .managed import ManagedModel
+
+
+class Loader(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ArtNet_Loader",
+            display_name="ArtNet Loader",
+            category=CATEGORY,
+            description="Loads an ArtNet model: encoder and decoder in one file.",
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=model_names(),
+                    tooltip="The two models that come with ArtNet, then the files in models/artnet. artnet.safetensors "
+                    "is the pruned model, fast and small; artnet_unpruned.safetensors is the same before pruning.",
+                ),
+            ],
+            outputs=[Model.Output(display_name="model", tooltip="For the other ArtNet nodes.")],
+            **supported(search_aliases=["style transfer model", "load artnet", "neural style"]),
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model_name: str) -> int:
+        # A file that was saved anew under the same name is to be read anew.
+        return model_path(model_name).stat().st_mtime_ns
+
+    @classmethod
+    def execute(cls, model_name: str) -> io.NodeOutput:
+        return io.NodeOutput(ManagedModel.open(model_path(model_name)))

@@ -1,0 +1,95 @@
+"""Models under the host's memory management."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import comfy.model_management as mm
+import comfy.model_patcher
+import comfy.ops
+import torch
+
+from .. import artnet_core
+from ..artnet_core.checkpoint import build_model, metadata_of
+from ..artnet_core.memory import Strips, inference_bytes
+
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+
+
+class ManagedModel:
+    """An ArtNet whose weights the host brings to the device and takes away again.
+
+    Its layers are the host's, which fetch weights that did not fit onto the device when they run.
+
+    Args:
+        model: on the offload device, its layers from ``comfy.ops``.
+    """
+
+    def __init__(self, model: artnet_core.ArtNet) -> None:
+        # Hosts that page weights in and out have a patcher of their own for it.
+        patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+        self._patcher = patcher(model, load_device=mm.get_torch_device(), offload_device=mm.unet_offload_device())
+
+    @classmethod
+    def open(cls, path: Path) -> ManagedModel:
+        """Loads a model file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            CheckpointError: the file is not a usable model.
+        """
+        device, dtype = mm.unet_offload_device(), _weight_dtype()
+        return cls(artnet_core.load(path, device, dtype, operations=comfy.ops.disable_weight_init))
+
+    @classmethod
+    def adopt(cls, model: artnet_core.ArtNet) -> ManagedModel:
+        """Takes over a model made by other means; its weights are copied."""
+        return cls(_rebuild(model, mm.unet_offload_device(), _weight_dtype()))
+
+    @property
+    def model(self) -> artnet_core.ArtNet:
+        """The model, wherever its weights are at the moment."""
+        return self._patcher.model
+
+    def ready(self, height: int, width: int) -> artnet_core.ArtNet:
+        """The model, with its weights where the work is done and room for a frame of this size beside them."""
+        model = self.model
+        mm.load_models_gpu([self._patcher], memory_required=inference_bytes(model, height, width))
+        model.device = self._patcher.load_device
+        return model
+
+    def whole_copy(self, height: int, width: int) -> artnet_core.ArtNet:
+        """An unmanaged float32 copy on the device, and room for a frame of this size beside it.
+
+        Work on the weights themselves needs all of them in one place.
+        """
+        device = self._patcher.load_device
+        # Weights and frame may be half as large in the managed model.
+        mm.free_memory(2 * (mm.module_size(self.model) + inference_bytes(self.model, height, width)), device)
+        return _rebuild(self.model, device, torch.float32)
+
+
+def strips(height: int) -> Strips:
+    """How many rows to work on at once, fewer each time that the host's device runs out of memory."""
+    return Strips(height, _is_out_of_memory, mm.soft_empty_cache)
+
+
+def _weight_dtype() -> torch.dtype:
+    return torch.float16 if mm.should_use_fp16(mm.get_torch_device()) else torch.float32
+
+
+def _rebuild(model: artnet_core.ArtNet, device: torch.device, dtype: torch.dtype) -> artnet_core.ArtNet:
+    """The same weights in layers of the host, which also stop when the user cancels."""
+    copy = build_model(
+        Path(model.fingerprint), model.state_dict(), metadata_of(model), operations=comfy.ops.disable_weight_init
+    )
+    return copy.to(device, dtype).to(memory_format=torch.channels_last)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if hasattr(mm, "is_oom") and mm.is_oom(error):
+        return True
+    # Backends other than CUDA have no type for it.
+    return isinstance(error, mm.OOM_EXCEPTION) or (
+        isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+    )

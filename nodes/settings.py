@@ -1,0 +1,41 @@
+"""The settings that S² Transfer and ArtNet Stylize share."""
+
+from __future__ import annotations
+
+from comfy_api.v0_0_2 import io
+
+from ..artnet_core.sandwich import DEFAULT_DETAIL
+
+
+def strength_input() -> io.Input:
+    return io.Float.Input(
+        "strength",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        tooltip="0 leaves the picture as it is, 1 paints it wholly in the style.",
+    )
+
+
+def detail_input() -> io.Input:
+    return io.Float.Input(
+        "detail",
+        default=DEFAULT_DETAIL,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        tooltip="0 is painterly: strokes everywhere, small things get lost. 1 keeps every detail and takes only "
+        "colours and contrast.",
+    )
+
+
+def patch_size_input() -> io.Input:
+    return io.Int.Input(
+        "patch_size",
+        default=3,
+        min=1,
+        max=7,
+        step=2,
+        tooltip="Size of the pieces that are copied from the style, odd. Larger ones keep longer strokes together.",
+    )

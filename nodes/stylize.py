@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import torch
+from comfy_api.v0_0_2 import io
+from torch import Tensor
+
+from ..artnet_core.mask import check_mask, mask_images
+from .frames import check_batch, check_style_count, collect, frame_of, image_dtype, style_frames
+from .kinds import CATEGORY, Model, supported
+from .managed import ManagedModel, strips
+from .settings import detail_input, patch_size_input, strength_input
+
+
+class Stylize(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ArtNet_Stylize",
+            display_name="ArtNet Stylize",
+            category=CATEGORY,
+            description="Style transfer in one box: paints pictures with the strokes of one picture and the colours of "
+            "the same or another one. Batches go frame by frame, so video of any length fits; transparency is kept.",
+            inputs=[
+                Model.Input("model", tooltip="The model, from ArtNet Loader."),
+                io.Image.Input("image", tooltip="The picture to paint, or the frames of a video."),
+                io.Image.Input(
+                    "texture_style", tooltip="The picture whose strokes are copied: one, or one for each frame."
+                ),
+                strength_input(),
+                detail_input(),
+                patch_size_input(),
+                io.Image.Input(
+                    "color_style",
+                    optional=True,
+                    tooltip="The picture whose colours are taken; the texture style's without it.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where to paint: white is painted, black stays untouched. Of any size; one, or one for "
+                    "each frame.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="The painted pictures, of the size of the image.")],
+            **supported(
+                search_aliases=["style transfer", "neural style", "stylize", "paint like", "video style", "S2"]
+            ),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: ManagedModel,
+        image: Tensor,
+        texture_style: Tensor,
+        strength: float,
+        detail: float,
+        patch_size: int,
+        color_style: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
+        check_batch(image)
+        count, height = image.shape[:2]
+        styles = [texture_style] if color_style is None else [texture_style, color_style]
+        for name, style in zip(("texture", "color"), styles, strict=False):
+            check_style_count(name, len(style), count)
+        masks = None if mask is None else check_mask(mask, count)
+
+        sides = [side.shape[1:3] for side in (image, *styles)]
+        artnet = model.ready(max(side[0] for side in sides), max(side[1] for side in sides))
+        texture_at = style_frames(artnet, texture_style)
+        color_at = None if color_style is None else style_frames(artnet, color_style)
+        rows = strips(height)
+
+        def stylize(index: int) -> Tensor:
+            content, texture = frame_of(image, index), texture_at(index)
+            color = None if color_at is None else color_at(index)
+            result = rows.run(
+                lambda strip: artnet.stylize_frame(content, texture, color, strength, detail, patch_size, strip)
+            )
+            if masks is not None:
+                result = mask_images(content, result, masks[min(index, len(masks) - 1)])
+            alpha = image[index : index + 1, ..., 3:].to(result)
+            return torch.cat([result.movedim(1, -1), alpha], -1)
+
+        return io.NodeOutput(collect(count, stylize, image_dtype()))

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import comfy.model_management as mm
+from comfy_api.v0_0_2 import io
+from torch import Tensor
+
+from ..artnet_core import Features, sandwich_swap
+from ..artnet_core.mask import check_mask, mask_features
+from ..artnet_core.memory import transfer_bytes
+from .frames import check_style_count, collect
+from .kinds import CATEGORY, FeatureMaps, supported
+from .settings import detail_input, patch_size_input, strength_input
+
+
+class S2Transfer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ArtNet_S2Transfer",
+            display_name="S² Transfer",
+            category=CATEGORY,
+            description="The sandwich swap transform: gives the content the strokes of one picture and the colours of "
+            "the same or another one.",
+            inputs=[
+                FeatureMaps.Input("content", tooltip="Features of the pictures to paint."),
+                FeatureMaps.Input(
+                    "texture_style",
+                    tooltip="Features of the picture whose strokes are copied: one, or one for each content.",
+                ),
+                strength_input(),
+                detail_input(),
+                patch_size_input(),
+                FeatureMaps.Input(
+                    "color_style",
+                    optional=True,
+                    tooltip="Features of the picture whose colours are taken; the texture style's without it.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where to paint: white is painted, black stays. Of any size; one, or one for each content.",
+                ),
+            ],
+            outputs=[FeatureMaps.Output(display_name="features", tooltip="For ArtNet Decoder.")],
+            **supported(
+                search_aliases=["S2", "style transfer", "neural style", "style swap", "adain", "sandwich swap"]
+            ),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        content: Features,
+        texture_style: Features,
+        strength: float,
+        detail: float,
+        patch_size: int,
+        color_style: Features | None = None,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
+        count = len(content.data)
+        color = texture_style if color_style is None else color_style
+        check_style_count("texture", len(texture_style.data), count)
+        check_style_count("color", len(color.data), count)
+        masks = None if mask is None else check_mask(mask, count)
+        device = mm.get_torch_device()
+        mm.free_memory(transfer_bytes(content, texture_style), device)
+
+        def on_device(features: Features, index: int) -> Features:
+            frame = features.pick(index)
+            return frame.with_data(frame.data.to(device))
+
+        def transfer(index: int) -> Tensor:
+            frame = on_device(content, index)
+            texture = on_device(texture_style, index)
+            palette = texture if color is texture_style else on_device(color, index)
+            result = sandwich_swap(frame, texture, palette, strength, detail, patch_size)
+            if masks is not None:
+                result = mask_features(frame, result, masks[min(index, len(masks) - 1)])
+            return result.data
+
+        return io.NodeOutput(content.with_data(collect(count, transfer)))

@@ -1,0 +1,74 @@
+"""Memory estimates against measured peaks, and strips after a failed attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import accumulate
+
+import pytest
+import torch
+
+import artnet_core as artnet
+from artnet_core.checkpoint import shipped_models
+from artnet_core.memory import Strips, inference_bytes
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """The most memory that torch's CPU tensors took at a time."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    # The public list of events drops the allocations made inside of operators.
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    return max(accumulate(event.nbytes() for event in events))
+
+
+@pytest.mark.parametrize("name", shipped_models())
+@pytest.mark.parametrize("size", [(256, 256), (512, 512), (1000, 700)])
+def test_the_estimate_fits_the_measured_peak(name: str, size: tuple[int, int]) -> None:
+    model = artnet.load(shipped_models()[name])
+    frame = torch.rand(1, 3, *size)
+
+    def work() -> None:
+        style = model.encode(frame)
+        model.decode(artnet.sandwich_swap(model.encode(frame), style))
+
+    measured = peak_bytes(work)
+    assert measured <= inference_bytes(model, *size) <= 1.7 * measured
+
+
+def strips_tried(height: int, fitting: int) -> list[int | None]:
+    """The strips that are tried where only ``fitting`` rows fit into memory."""
+    tried: list[int | None] = []
+
+    def work(strip: int | None) -> int | None:
+        tried.append(strip)
+        if (strip or height) > fitting:
+            raise torch.OutOfMemoryError("no more")
+        return strip
+
+    strips = Strips(height, lambda error: isinstance(error, torch.OutOfMemoryError), lambda: None)
+    assert strips.run(work) == tried[-1]
+    count = len(tried)
+    assert strips.run(work) == tried[count - 1]
+    assert len(tried) == count + 1  # the second frame starts where the first one ended
+    return tried[:count]
+
+
+def test_strips_are_halved_until_they_fit() -> None:
+    assert strips_tried(1080, 1080) == [None]
+    assert strips_tried(1080, 1000) == [None, 544]
+    assert strips_tried(1080, 64) == [None, 544, 272, 144, 80, 64]
+
+
+def test_too_little_memory_for_any_strip() -> None:
+    with pytest.raises(MemoryError, match="not even in strips of 64 rows"):
+        strips_tried(1080, 63)
+
+
+def test_other_errors_pass() -> None:
+    def work(strip: int | None) -> None:
+        raise ValueError("wrong")
+
+    with pytest.raises(ValueError, match="wrong"):
+        Strips(100, lambda error: isinstance(error, torch.OutOfMemoryError), lambda: None).run(work)

@@ -106,6 +106,10 @@ class Host:
             return self._request("/object_info")
         return self._request(f"/object_info/{urllib.parse.quote(node_id)}")[node_id]
 
+    def get(self, path: str, parse: bool = True) -> Any:
+        """The server's answer to a GET: parsed JSON, or else the bytes."""
+        return self._request(path, parse=parse)
+
     def upload(self, path: Path, name: str | None = None) -> str:
         """Puts a file into the server's input folder; returns the name LoadImage knows it by."""
         return Path(shutil.copy(path, self.base / "input" / (name or path.name))).name

@@ -1,0 +1,46 @@
+"""The example pictures as the host's own nodes load and scale them, and as it saves what nodes make of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from .host import Host
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def example(name: str) -> Path:
+    """An example picture's file."""
+    (path,) = EXAMPLES.glob(f"*/{name}")
+    return path
+
+
+def scaled(name: str, width: int, height: int) -> Tensor:
+    """What LoadImage and ImageScale with "area" make of an example, as ``[1, 3, H, W]``."""
+    with Image.open(example(name)) as image:
+        values = torch.from_numpy(np.array(image.convert("RGB")).astype(np.float32) / 255)
+    return F.interpolate(values.permute(2, 0, 1)[None], (height, width), mode="area")
+
+
+def saved(pictures: Tensor) -> Tensor:
+    """``[B, 3, H, W]`` in 0..1 as SaveImage writes it: ``[B, H, W, 3]``, int32, 0..255, cut off and not rounded."""
+    return pictures.movedim(1, -1).mul(255).clamp(0, 255).int()
+
+
+def pixels(images: list[Image.Image]) -> Tensor:
+    """Pictures of one size as ``[B, H, W, C]``, int32, 0..255."""
+    return torch.stack([torch.from_numpy(np.array(image)).int() for image in images])
+
+
+def upload_examples(host: Host, prompt: dict[str, Any]) -> None:
+    """Puts all examples that a prompt loads into the server's input folder."""
+    for node in prompt.values():
+        if node["class_type"] == "LoadImage":
+            host.upload(example(node["inputs"]["image"]))

@@ -1,0 +1,411 @@
+"""What the nodes promise beside pictures: exact identities, errors in a sentence, cancel, files."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import artnet_core as artnet
+from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
+
+from .conftest import ELSEWHERE_MODEL, REPOSITORY
+from .host import Host, Interrupted, NodeFailed, raise_if_failed
+from .pictures import example, pixels, saved, scaled
+
+WIDTH, HEIGHT = 120, 90
+
+Graph = dict[str, dict[str, Any]]
+
+
+def node(class_type: str, **inputs: Any) -> dict[str, Any]:
+    """A node of a prompt; an input that is the name of a node with a slot, ("name", 0), is a wire."""
+    return {
+        "class_type": class_type,
+        "inputs": {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.items()},
+    }
+
+
+def graph(host: Host, model: str = DEFAULT_MODEL, **nodes: dict[str, Any]) -> Graph:
+    """A prompt with a model and two small pictures, ``content`` and ``style``, beside the nodes given."""
+    return {
+        "model": node("ArtNet_Loader", model_name=model),
+        "photo": node("LoadImage", image=host.upload(example("coffee.jpg"))),
+        "painting": node("LoadImage", image=host.upload(example("great_wave.jpg"))),
+        "content": scale("photo"),
+        "style": scale("painting"),
+        **nodes,
+    }
+
+
+def scale(image: str) -> dict[str, Any]:
+    return node("ImageScale", image=(image, 0), upscale_method="area", width=WIDTH, height=HEIGHT, crop="disabled")
+
+
+def stylize(image: str = "content", style: str = "style", model: str = "model", **inputs: Any) -> dict[str, Any]:
+    settings = {"strength": 1.0, "detail": 0.4, "patch_size": 3, **inputs}
+    return node("ArtNet_Stylize", model=(model, 0), image=(image, 0), texture_style=(style, 0), **settings)
+
+
+def encode(image: str, model: str = "model") -> dict[str, Any]:
+    return node("ArtNet_Encoder", model=(model, 0), image=(image, 0))
+
+
+def transfer(content: str = "content_features", style: str = "style_features", **inputs: Any) -> dict[str, Any]:
+    settings = {"strength": 1.0, "detail": 0.4, "patch_size": 3, **inputs}
+    return node("ArtNet_S2Transfer", content=(content, 0), texture_style=(style, 0), **settings)
+
+
+def decode(features: str, model: str = "model") -> dict[str, Any]:
+    return node("ArtNet_Decoder", model=(model, 0), features=(features, 0))
+
+
+def preview(image: str) -> dict[str, Any]:
+    return node("PreviewImage", images=(image, 0))
+
+
+def solid_mask(value: float) -> dict[str, Any]:
+    return node("SolidMask", value=value, width=37, height=23)
+
+
+def repeat(image: str, amount: int) -> dict[str, Any]:
+    return node("RepeatImageBatch", image=(image, 0), amount=amount)
+
+
+def odd(image: str, kind: str) -> dict[str, Any]:
+    return node("Odd_Image", image=(image, 0), kind=kind)
+
+
+def equal(first: str, second: str) -> dict[str, Any]:
+    return node("Odd_Equal", first=(first, 0), second=(second, 0))
+
+
+def text(entry: dict[str, Any], name: str) -> str:
+    (value,) = entry["outputs"][name]["text"]
+    return value
+
+
+FEATURES = {"content_features": encode("content"), "style_features": encode("style")}
+
+IDENTITIES: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
+    "stylize, mask of zeros": ({"mask": solid_mask(0.0), "a": stylize(mask=("mask", 0))}, "a", "content"),
+    "stylize, mask of ones": ({"mask": solid_mask(1.0), "a": stylize(mask=("mask", 0)), "b": stylize()}, "a", "b"),
+    "stylize, strength 0": ({"a": stylize(strength=0.0)}, "a", "content"),
+    "stylize, style as colour style": ({"a": stylize(color_style=("style", 0)), "b": stylize()}, "a", "b"),
+    "S2, mask of zeros": (
+        {**FEATURES, "mask": solid_mask(0.0), "a": transfer(mask=("mask", 0))},
+        "a",
+        "content_features",
+    ),
+    "S2, mask of ones": (
+        {**FEATURES, "mask": solid_mask(1.0), "a": transfer(mask=("mask", 0)), "b": transfer()},
+        "a",
+        "b",
+    ),
+    "S2, strength 0": ({**FEATURES, "a": transfer(strength=0.0)}, "a", "content_features"),
+    "a mix of one style is the style": (
+        {
+            **FEATURES,
+            "a": node(
+                "ArtNet_StyleMix",
+                style_1=("content_features", 0),
+                weight_1=0.0,
+                style_2=("style_features", 0),
+                weight_2=0.5,
+            ),
+        },
+        "a",
+        "style_features",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IDENTITIES)
+def test_identities_hold_to_the_bit(odd_host: Host, name: str) -> None:
+    nodes, first, second = IDENTITIES[name]
+    entry = odd_host.run(graph(odd_host, **nodes, equal=equal(first, second)))
+    assert text(entry, "equal") == "True"
+
+
+def test_the_chain_is_the_one_box_node(odd_host: Host) -> None:
+    nodes = {
+        **FEATURES,
+        "s2": transfer(),
+        "a": decode("s2"),
+        "b": stylize(),
+        "out_a": preview("a"),
+        "out_b": preview("b"),
+    }
+    images = odd_host.images(odd_host.run(graph(odd_host, **nodes)))
+    assert (pixels(images["out_a"]) - pixels(images["out_b"])).abs().max() <= 1
+
+
+def test_comparison_sees_a_difference(odd_host: Host) -> None:
+    entry = odd_host.run(graph(odd_host, a=stylize(strength=0.05), equal=equal("a", "content")))
+    assert text(entry, "equal") == "False"
+
+
+def test_half_precision_images_are_taken(odd_host: Host) -> None:
+    nodes = {"half": odd("content", "half"), "a": stylize("half"), "out": preview("a")}
+    (image,) = odd_host.images(odd_host.run(graph(odd_host, **nodes)))["out"]
+    content = scaled("coffee.jpg", WIDTH, HEIGHT).half().float()
+    with torch.inference_mode():
+        expected = artnet.load().stylize(content, scaled("great_wave.jpg", WIDTH, HEIGHT))
+    assert (pixels([image]) - saved(expected)).abs().max() <= 2
+
+
+def test_alpha_is_kept(odd_host: Host) -> None:
+    nodes = {
+        "gray": node("ImageToMask", image=("style", 0), channel="red"),
+        "rgba": node("JoinImageWithAlpha", image=("content", 0), alpha=("gray", 0)),
+        "a": stylize("rgba"),
+        "plain": stylize(),
+        "encoded": encode("rgba"),
+        "encoded_plain": encode("content"),
+        "equal": equal("encoded", "encoded_plain"),
+        **{f"out_{name}": preview(name) for name in ("rgba", "a", "plain")},
+    }
+    entry = odd_host.run(graph(odd_host, **nodes))
+    images = {name: pixels(pictures) for name, pictures in odd_host.images(entry).items()}
+    assert images["out_a"].shape == (1, HEIGHT, WIDTH, 4)
+    assert len(images["out_rgba"][..., 3].unique()) > 50
+    assert torch.equal(images["out_a"][..., 3], images["out_rgba"][..., 3])
+    assert torch.equal(images["out_a"][..., :3], images["out_plain"])
+    assert text(entry, "equal") == "True"
+
+
+def test_every_frame_can_have_its_own_style(odd_host: Host) -> None:
+    nodes = {
+        "frames": repeat("content", 2),
+        "styles": node("ImageBatch", image1=("style", 0), image2=("content", 0)),
+        "a": stylize("frames", "styles"),
+        "own_first": stylize(),
+        "own_second": stylize(style="content"),
+        "b": node("ImageBatch", image1=("own_first", 0), image2=("own_second", 0)),
+        "equal": equal("a", "b"),
+    }
+    assert text(odd_host.run(graph(odd_host, **nodes)), "equal") == "True"
+
+
+ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
+    "decoder of another model": (
+        {
+            "other": node("ArtNet_Loader", model_name=UNPRUNED_MODEL),
+            "f": encode("content", "other"),
+            "out": decode("f"),
+        },
+        "ArtNet_Decoder",
+        "These features come from another model",
+    ),
+    "style of another model": (
+        {
+            "other": node("ArtNet_Loader", model_name=UNPRUNED_MODEL),
+            **FEATURES,
+            "style_features": encode("style", "other"),
+            "out": transfer(),
+        },
+        "ArtNet_S2Transfer",
+        "The texture features come from another model than the content features",
+    ),
+    "S2 with too many styles": (
+        {**FEATURES, "styles": repeat("style", 3), "style_features": encode("styles"), "out": transfer()},
+        "ArtNet_S2Transfer",
+        "The texture style is a batch of 3 pictures, the content of 1: give 1 style picture or 1.",
+    ),
+    "stylize with too many colour styles": (
+        {
+            "frames": repeat("content", 2),
+            "styles": repeat("style", 3),
+            "out": stylize("frames", color_style=("styles", 0)),
+        },
+        "ArtNet_Stylize",
+        "The color style is a batch of 3 pictures, the content of 2: give 1 style picture or 2.",
+    ),
+    "too many masks": (
+        {
+            "frames": repeat("content", 3),
+            "masks": node("ImageToMask", image=("frames", 0), channel="red"),
+            "out": stylize(mask=("masks", 0)),
+        },
+        "ArtNet_Stylize",
+        "There are 3 masks for 1 pictures",
+    ),
+    "empty image to the encoder": (
+        {"empty": odd("content", "empty"), "out": encode("empty")},
+        "ArtNet_Encoder",
+        "The picture is empty",
+    ),
+    "empty image to stylize": (
+        {"empty": odd("content", "empty"), "out": stylize("empty")},
+        "ArtNet_Stylize",
+        "The picture is empty",
+    ),
+    "empty style": (
+        {"empty": odd("style", "empty"), "out": stylize(style="empty")},
+        "ArtNet_Stylize",
+        "The texture style is a batch of 0 pictures",
+    ),
+    "NaN in the image": (
+        {"nan": odd("content", "nan"), "out": stylize("nan")},
+        "ArtNet_Stylize",
+        "The picture has values that are not finite",
+    ),
+    "NaN in a calibration picture": (
+        {
+            "nan": odd("content", "nan"),
+            "out": node("ArtNet_ZeroChannelPrune", model=("model", 0), threshold=0.0, calibration=("nan", 0)),
+        },
+        "ArtNet_ZeroChannelPrune",
+        "The picture has values that are not finite",
+    ),
+    "threshold without calibration": (
+        {"out": node("ArtNet_ZeroChannelPrune", model=("model", 0), threshold=0.5)},
+        "ArtNet_ZeroChannelPrune",
+        "A threshold above 0 needs calibration pictures",
+    ),
+    "even patch size": ({"out": stylize(patch_size=2)}, "ArtNet_Stylize", "patch_size must be an odd number of cells"),
+    "weights of zero": (
+        {
+            **FEATURES,
+            "out": node(
+                "ArtNet_StyleMix",
+                style_1=("content_features", 0),
+                weight_1=0.0,
+                style_2=("style_features", 0),
+                weight_2=0.0,
+            ),
+        },
+        "ArtNet_StyleMix",
+        "All style weights are zero",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_wrong_wiring_says_so_and_the_server_goes_on(odd_host: Host, name: str) -> None:
+    nodes, at, message = ERRORS[name]
+    with pytest.raises(NodeFailed) as failed:
+        odd_host.run(graph(odd_host, **nodes, run=equal("out", "out")))
+    assert failed.value.node_type == at
+    assert failed.value.message.startswith(message)
+    # The host would not run a graph again whose result it still has.
+    settings = {"strength": 0.5 + list(ERRORS).index(name) / 100}
+    good = odd_host.run(graph(odd_host, a=stylize(**settings), out=preview("a")))
+    assert len(odd_host.images(good)["out"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"not a model at all", "is not a readable .safetensors file"), (None, "is not an ArtNet model")],
+)
+def test_model_files_that_are_not_ours(odd_host: Host, content: bytes | None, message: str) -> None:
+    path = models_folder(odd_host) / "foreign.safetensors"
+    if content is None:
+        save_file({"weight": torch.zeros(3)}, path)
+    else:
+        path.write_bytes(content)
+    try:
+        with pytest.raises(NodeFailed, match=message):
+            odd_host.run(graph(odd_host, path.name, a=stylize(), out=preview("a")))
+    finally:
+        path.unlink()
+
+
+def test_cancel_stops_within_a_frame(odd_host: Host) -> None:
+    nodes = {"frames": repeat("content", 2000), "a": stylize("frames"), "out": preview("a")}
+    prompt_id = odd_host.queue(graph(odd_host, **nodes))
+    while prompt_id not in odd_host.running():
+        time.sleep(0.05)
+    time.sleep(2)  # into the batch, which takes minutes
+    assert prompt_id in odd_host.running()
+    started = time.monotonic()
+    entry = odd_host.interrupt(prompt_id)
+    assert time.monotonic() - started < 2
+    with pytest.raises(Interrupted, match="ArtNet_Stylize"):
+        raise_if_failed(entry)
+    odd_host.run(graph(odd_host, a=stylize(detail=0.9), out=preview("a")))
+
+
+def models_folder(host: Host) -> Path:
+    folder = host.base / "models" / "artnet"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def listed_models(host: Host) -> list[str]:
+    return host.object_info("ArtNet_Loader")["input"]["required"]["model_name"][1]["options"]
+
+
+def test_a_saved_model_can_be_loaded(odd_host: Host) -> None:
+    prune = {
+        "prune": node("ArtNet_ZeroChannelPrune", model=("model", 0), threshold=0.0, calibration=("content", 0)),
+        "save": node("ArtNet_SaveModel", model=("prune", 0), name="my pruned"),
+        "a": stylize(model="prune"),
+        "out": preview("a"),
+    }
+    before = odd_host.run(graph(odd_host, UNPRUNED_MODEL, **prune))
+    path = odd_host.base / "models" / "artnet" / "my pruned.safetensors"
+    try:
+        assert text(before, "save") == f"Saved {path}"
+        assert path.stat().st_size < shipped_models()[UNPRUNED_MODEL].stat().st_size
+        assert listed_models(odd_host)[:2] == [DEFAULT_MODEL, UNPRUNED_MODEL]
+        assert path.name in listed_models(odd_host)
+        after = odd_host.run(graph(odd_host, path.name, a=stylize(), out=preview("a")))
+        first, second = (pixels(odd_host.images(entry)["out"]) for entry in (before, after))
+        assert (first - second).abs().max() <= 2  # the file is in half precision
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def test_a_file_saved_anew_is_read_anew(odd_host: Host) -> None:
+    path = models_folder(odd_host) / "changing.safetensors"
+    results = []
+    try:
+        for source in (DEFAULT_MODEL, UNPRUNED_MODEL):
+            path.write_bytes(shipped_models()[source].read_bytes())
+            entry = odd_host.run(graph(odd_host, path.name, a=stylize(), out=preview("a")))
+            results.append(pixels(odd_host.images(entry)["out"]))
+            time.sleep(0.01)  # a file system's clock may be coarse
+    finally:
+        path.unlink()
+    with torch.inference_mode():
+        model = artnet.load(shipped_models()[UNPRUNED_MODEL])
+        expected = model.stylize(scaled("coffee.jpg", WIDTH, HEIGHT), scaled("great_wave.jpg", WIDTH, HEIGHT))
+    assert (results[1] - saved(expected)).abs().max() <= 2
+    assert not torch.equal(*results)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "..", "../escaped", "a/b", "a\\b", "C:x", ".hidden", "a\nb", "artnet"])
+def test_models_are_saved_nowhere_else(odd_host: Host, name: str) -> None:
+    before = sorted(odd_host.base.rglob("*.safetensors"))
+    with pytest.raises(NodeFailed, match=r"cannot be the name of a model file|name of a model that comes with ArtNet"):
+        odd_host.run(graph(odd_host, save=node("ArtNet_SaveModel", model=("model", 0), name=name)))
+    assert sorted(odd_host.base.rglob("*.safetensors")) == before
+
+
+def test_extra_model_paths_are_honoured(odd_host: Host) -> None:
+    assert ELSEWHERE_MODEL in listed_models(odd_host)
+    assert "notes.txt" not in listed_models(odd_host)
+    nodes = {"other": node("ArtNet_Loader", model_name=ELSEWHERE_MODEL), "a": stylize(model="other"), "b": stylize()}
+    entry = odd_host.run(graph(odd_host, **nodes, equal=equal("a", "b")))
+    assert text(entry, "equal") == "True"
+
+
+def test_models_outside_of_the_folders_are_not_read(odd_host: Host) -> None:
+    (odd_host.base / "secret.safetensors").write_bytes(b"")
+    with pytest.raises(NodeFailed, match=r"'\.\./\.\./secret\.safetensors' not found"):
+        odd_host.run(graph(odd_host, "../../secret.safetensors", a=stylize(), out=preview("a")))
+
+
+def test_an_older_host_is_told_in_one_line() -> None:
+    spec = importlib.util.spec_from_file_location("pack", REPOSITORY / "__init__.py")
+    assert spec is not None and spec.loader is not None
+    assert "comfy_api" not in sys.modules
+    with pytest.raises(ImportError, match=r"^ArtNet needs ComfyUI 0\.3\.48 or newer$"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))

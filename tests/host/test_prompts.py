@@ -1,0 +1,125 @@
+"""Whole graphs on the real host, their pictures compared with what the core makes of the same inputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import artnet_core as artnet
+from artnet_core.chart import channel_chart
+from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
+from artnet_core.mask import mask_features, mask_images
+from artnet_core.mix import mix_styles
+from artnet_core.sandwich import sandwich_swap
+
+from .host import Host
+from .pictures import pixels, saved, scaled, upload_examples
+
+PROMPTS = Path(__file__).parent / "prompts"
+
+# The host runs another version of torch.
+TOLERANCE = 2
+
+
+def read_prompt(name: str) -> dict[str, Any]:
+    return json.loads((PROMPTS / f"{name}.json").read_text())
+
+
+def basic(model: artnet.ArtNet) -> dict[str, Tensor]:
+    return {"save": model.stylize(scaled("astronaut.jpg", 192, 192), scaled("great_wave.jpg", 192, 128))}
+
+
+def texture_and_color(model: artnet.ArtNet) -> dict[str, Tensor]:
+    content, texture, color = encoded_pictures(model)
+    return {"save": model.decode(sandwich_swap(content, texture, color, strength=0.8, detail=0.2))}
+
+
+def style_mix(model: artnet.ArtNet) -> dict[str, Tensor]:
+    content, texture, color = encoded_pictures(model)
+    return {"save": model.decode(sandwich_swap(content, mix_styles([texture, color], [2.0, 1.0])))}
+
+
+def encoded_pictures(model: artnet.ArtNet) -> tuple[artnet.Features, artnet.Features, artnet.Features]:
+    return (
+        model.encode(scaled("astronaut.jpg", 192, 192)),
+        model.encode(scaled("great_wave.jpg", 192, 128)),
+        model.encode(scaled("village_street_in_auvers.jpg", 160, 128)),
+    )
+
+
+def prune_and_compare(_model: artnet.ArtNet) -> dict[str, Tensor]:
+    content, style = scaled("astronaut.jpg", 192, 192), scaled("great_wave.jpg", 192, 128)
+    model = artnet.load(shipped_models()[UNPRUNED_MODEL])
+    pruned, report = artnet.prune_zero_channels(model, content)
+    chart = pixels([channel_chart(report)]).movedim(-1, 1) / 255
+    return {
+        "save_before": model.stylize(content, style),
+        "save_after": pruned.stylize(content, style),
+        "save_chart": chart,
+    }
+
+
+def mask(model: artnet.ArtNet) -> dict[str, Tensor]:
+    content, style = scaled("chelsea.jpg", 203, 150), scaled("great_wave.jpg", 192, 128)
+    weights = scaled("coffee.jpg", 60, 40)[:, 0]
+    features = model.encode(content)
+    transferred = sandwich_swap(features, model.encode(style))
+    return {
+        "save_stylize": mask_images(content, model.stylize(content, style), weights),
+        "save_decoder": model.decode(mask_features(features, transferred, weights)),
+    }
+
+
+def video_frames(model: artnet.ArtNet) -> dict[str, Tensor]:
+    frames = torch.cat([scaled("astronaut.jpg", 160, 120), scaled("coffee.jpg", 160, 120)])
+    style, color = scaled("great_wave.jpg", 192, 128), scaled("village_street_in_auvers.jpg", 160, 128)
+    return {"save": model.stylize(frames, style, color).repeat(2, 1, 1, 1)}
+
+
+def chained(model: artnet.ArtNet) -> dict[str, Tensor]:
+    content, style = scaled("rocket.jpg", 160, 107), scaled("lion.jpg", 128, 128)
+    blend = torch.lerp(content, model.stylize(content, style, patch_size=5), 0.75)
+    return {"save": F.interpolate(blend, (214, 320), mode="area")}
+
+
+EXPECTED: dict[str, Callable[[artnet.ArtNet], dict[str, Tensor]]] = {
+    function.__name__: function
+    for function in (basic, texture_and_color, style_mix, prune_and_compare, mask, video_frames, chained)
+}
+
+
+def test_every_prompt_is_checked() -> None:
+    assert {path.stem for path in PROMPTS.glob("*.json")} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_pictures_are_the_cores(host: Host, name: str) -> None:
+    prompt = read_prompt(name)
+    upload_examples(host, prompt)
+    found = host.images(host.run(prompt))
+    with torch.inference_mode():
+        expected = EXPECTED[name](artnet.load())
+    assert set(found) == set(expected)
+    for node, pictures in expected.items():
+        difference = pixels(found[node]) - saved(pictures)
+        assert difference.abs().max() <= TOLERANCE, node
+
+
+def test_the_prune_report_is_shown_on_its_node(host: Host) -> None:
+    prompt = read_prompt("prune_and_compare")
+    upload_examples(host, prompt)
+    # The host shows nothing for a node whose result it still has.
+    prompt["prune"]["inputs"]["threshold"] = 0.01
+    (report,) = host.run(prompt)["outputs"]["prune"]["text"]
+    model = artnet.load(shipped_models()[UNPRUNED_MODEL])
+    with torch.inference_mode():
+        _, expected = artnet.prune_zero_channels(model, scaled("astronaut.jpg", 192, 192), 0.01)
+    assert report.splitlines()[:-1] == str(expected).splitlines()[:-1]
+    assert report.splitlines()[-1].startswith("largest difference on 1 pictures: features ")

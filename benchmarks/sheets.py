@@ -1,7 +1,11 @@
-"""Draws the README's sheets from the shipped examples with the shipped model: ``python -m benchmarks.sheets``."""
+"""Draws the pictures of README, help pages and example workflows: ``python -m benchmarks.sheets``.
+
+All are made of the shipped examples with the shipped model.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,10 +13,14 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core.chart import channel_chart
+from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
+from artnet_core.mix import mix_styles
 from artnet_core.picture import Picture, read_picture, to_image
 
 ROOT = Path(__file__).parents[1]
 SHEETS = ROOT / "docs" / "sheets"
+HELP = ROOT / "web" / "docs" / "images"
 SIDE, GAP = 300, 8
 
 
@@ -38,12 +46,8 @@ def grid(rows: list[list[Tensor | None]], labels: list[str] | None = None) -> Im
     return sheet
 
 
-@torch.inference_mode()
-def main() -> None:
-    """Writes results.jpg (content x style), texture_and_color.jpg and detail.jpg."""
-    model = artnet.load()
-    SHEETS.mkdir(parents=True, exist_ok=True)
-
+def readme_sheets(model: artnet.ArtNet) -> None:
+    """results.jpg (content x style), texture_and_color.jpg and detail.jpg."""
     styles = [
         example("style", name) for name in ("village_street_in_auvers", "great_wave", "composition_viii", "summertime")
     ]
@@ -64,6 +68,93 @@ def main() -> None:
     labels = ["content", *(f"detail {value}" for value in dial)]
     row: list[Tensor | None] = [content, *(model.stylize(content, style, detail=value) for value in dial)]
     grid([row], labels).save(SHEETS / "detail.jpg", quality=88)
+
+
+def help_pictures(model: artnet.ArtNet) -> None:
+    """One picture for the help page of each node."""
+    cat, wave, street = (
+        example("content", "chelsea"),
+        example("style", "great_wave"),
+        example("style", "village_street_in_auvers"),
+    )
+    unpruned = artnet.load(shipped_models()[UNPRUNED_MODEL])
+    content = model.encode(cat)
+
+    def save(name: str, pictures: Sequence[Tensor], labels: list[str]) -> None:
+        grid([list(pictures)], labels).save(HELP / f"{name}.jpg", quality=85)
+
+    both = ["artnet.safetensors", "artnet_unpruned.safetensors"]
+    save("loader", [cat, model.stylize(cat, street), unpruned.stylize(cat, street)], ["image", *both])
+    save("encoder", [cat, *feature_pictures(content, (3, 40, 180, 460))], ["image", "four of its 706 feature maps"])
+    chart = channel_chart(artnet.prune_zero_channels(unpruned)[1])
+    chart.resize((chart.width * 2 // 3, chart.height * 2 // 3), Image.Resampling.LANCZOS).save(HELP / "prune.png")
+    transferred = artnet.sandwich_swap(content, model.encode(street), detail=0.25)
+    save("transfer", [cat, street, model.decode(transferred)], ["content", "texture style", "decoded"])
+    save("decoder", [cat, model.decode(content)], ["image", "encoded and decoded"])
+    painted = model.stylize(cat, wave, street, detail=0.25)
+    save("stylize", [cat, wave, street, painted], ["image", "texture style", "color style", "painted"])
+    pair = [model.encode(wave), model.encode(street)]
+    mixed = [artnet.sandwich_swap(content, mix_styles(pair, weights)) for weights in ((1, 0), (1, 1), (0, 1))]
+    save("mix", [model.decode(features) for features in mixed], ["weights 1, 0", "weights 1, 1", "weights 0, 1"])
+    pruned = artnet.prune_zero_channels(unpruned)[0]
+    save("save_model", [unpruned.stylize(cat, wave), pruned.stylize(cat, wave)], ["before pruning", "after pruning"])
+
+
+def feature_pictures(features: artnet.Features, channels: Sequence[int]) -> list[Tensor]:
+    """Single channels as grey pictures, each scaled to 0..1: ``[1, 3, h, w]``."""
+    pictures = []
+    for channel in channels:
+        plane = features.data[:, channel : channel + 1]
+        pictures.append((plane / plane.max().clamp(min=1e-6)).expand(-1, 3, -1, -1))
+    return pictures
+
+
+def thumbnails(model: artnet.ArtNet) -> None:
+    """A .jpg beside every example workflow: its painting, with the texture style in the corner."""
+    jobs = {
+        "basic": ("chelsea", "village_street_in_auvers", None, 0.4),
+        "texture_and_color": ("chelsea", "great_wave", "village_street_in_auvers", 0.25),
+        "prune_and_compare": ("astronaut", "summertime", None, 0.4),
+        "mask": ("coffee", "composition_viii", None, 0.4),
+        "video_frames": ("rocket", "benzaiten_shrine_in_snow", None, 0.4),
+        "chained": ("astronaut", "bal_du_moulin_de_la_galette", None, 0.4),
+    }
+    for name, (content_name, style_name, color_name, detail) in jobs.items():
+        content, style = example("content", content_name), example("style", style_name)
+        color = None if color_name is None else example("style", color_name)
+        painted = model.stylize(content, style, color, detail=detail)
+        if name == "mask":
+            left = content.shape[-1] // 2
+            painted[..., :left] = content[..., :left]
+        card = ImageOps.fit(to_image(Picture(painted)), (400, 400), Image.Resampling.LANCZOS)
+        corner = ImageOps.fit(to_image(Picture(style)), (110, 110), Image.Resampling.LANCZOS)
+        card.paste(ImageOps.expand(corner, 4, "white"), (274, 274))
+        card.save(ROOT / "example_workflows" / f"{name}.jpg", quality=85)
+
+
+def banner(model: artnet.ArtNet) -> None:
+    """assets/banner.png, 21:9: one photograph, painted in strips by five styles, beside the pack's name."""
+    content = example("content", "astronaut")
+    sheet = Image.new("RGB", (1260, 540), (28, 39, 51))
+    names = ("great_wave", "village_street_in_auvers", "composition_viii", "summertime", "spring")
+    for index, name in enumerate(names):
+        painted = ImageOps.fit(to_image(Picture(model.stylize(content, example("style", name)))), (540, 540))
+        strip = painted.crop((index * 108, 0, index * 108 + 108, 540))
+        sheet.paste(strip, (720 + index * 108, 0))
+    draw = ImageDraw.Draw(sheet)
+    draw.text((70, 170), "ArtNet", (250, 249, 246), ImageFont.load_default(120))
+    draw.text((76, 320), "texture from one picture,\ncolour from another", (242, 177, 52), ImageFont.load_default(38))
+    sheet.save(ROOT / "assets" / "banner.png", optimize=True)
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Writes all of them."""
+    model = artnet.load()
+    for folder in (SHEETS, HELP, ROOT / "assets"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for draw in (readme_sheets, help_pictures, thumbnails, banner):
+        draw(model)
 
 
 if __name__ == "__main__":

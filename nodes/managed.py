@@ -13,7 +13,8 @@ from .. import artnet_core
 from ..artnet_core.checkpoint import build_model, metadata_of
 from ..artnet_core.memory import Strips, inference_bytes
 
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+# What backends without a type for it say; the last is oneDNN, which convolves on the CPU.
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "could not create a primitive")
 
 
 class ManagedModel:
@@ -89,7 +90,6 @@ def _rebuild(model: artnet_core.ArtNet, device: torch.device, dtype: torch.dtype
 def _is_out_of_memory(error: Exception) -> bool:
     if hasattr(mm, "is_oom") and mm.is_oom(error):
         return True
-    # Backends other than CUDA have no type for it.
     return isinstance(error, mm.OOM_EXCEPTION) or (
         isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
     )

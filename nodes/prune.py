@@ -27,7 +27,7 @@ class ZeroChannelPrune(io.ComfyNode):
                     "threshold",
                     default=0.0,
                     min=0.0,
-                    max=10.0,
+                    max=100.0,
                     step=0.01,
                     tooltip="Largest activation that counts as zero. Above 0 more goes, and pictures change a little; "
                     "that needs calibration pictures.",

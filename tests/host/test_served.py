@@ -1,0 +1,45 @@
+"""What the host serves beside the nodes: help, translations, templates, the blueprint."""
+
+from __future__ import annotations
+
+import json
+import re
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from .host import Host
+
+REPOSITORY = Path(__file__).parents[2]
+NODES = json.loads((Path(__file__).parent / "schema.json").read_text())
+LANGUAGES = ("en", "zh", "ja", "fr", "de")
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_help_page_with_its_picture(host: Host, node: str) -> None:
+    page = host.get(f"/extensions/ArtNet/docs/{node}.md", parse=False).decode()
+    for name in host.object_info(node)["input_order"].get("required", []):
+        assert name in page
+    (picture,) = re.findall(r"!\[.+?\]\((.+?)\)", page)
+    assert Image.open(BytesIO(host.get(f"/extensions/ArtNet/docs/{picture}", parse=False))).width > 300
+
+
+def test_translations(host: Host) -> None:
+    served = host.get("/i18n")
+    for language in LANGUAGES:
+        assert NODES.keys() <= served[language]["nodeDefs"].keys()
+
+
+def test_templates_with_thumbnails(host: Host) -> None:
+    names = {path.stem for path in (REPOSITORY / "example_workflows").glob("*.json")}
+    assert set(host.get("/workflow_templates")["ArtNet"]) == names
+    for name in names:
+        assert host.get(f"/api/workflow_templates/ArtNet/{name}.json")["nodes"]
+        thumbnail = Image.open(BytesIO(host.get(f"/api/workflow_templates/ArtNet/{name}.jpg", parse=False)))
+        assert thumbnail.size == (400, 400)
+
+
+def test_blueprint(host: Host) -> None:
+    assert [item["name"] for item in host.get("/global_subgraphs").values()] == ["ArtNet Style Transfer"]

@@ -1,0 +1,45 @@
+"""What goes to artists: no code that the registry's scan takes for harmful, nothing but what the nodes need."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+FORBIDDEN = re.compile(
+    r"\b(subprocess|os\.environ|os\.system|urllib|requests|socket|http)\b|(?<![.\w])(eval|exec)\(|\.cuda\("
+)
+
+
+def shipped() -> list[Path]:
+    """The files of the published archive: those that git tracks, less what .comfyignore names."""
+    git = ["git", "-C", str(REPOSITORY), "ls-files", "-z"]
+    tracked = set(subprocess.run(git, check=True, capture_output=True, text=True).stdout.split("\0")) - {""}
+    ignore = [*git, "--cached", "--ignored", f"--exclude-from={REPOSITORY / '.comfyignore'}"]
+    left_out = set(subprocess.run(ignore, check=True, capture_output=True, text=True).stdout.split("\0"))
+    return [REPOSITORY / name for name in sorted(tracked - left_out)]
+
+
+@pytest.mark.parametrize("path", [path for path in shipped() if path.suffix == ".py"], ids=lambda path: path.name)
+def test_source_is_harmless(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    text.encode("cp1252")  # what some Windows hosts read source files with
+    assert not FORBIDDEN.search(text)
+
+
+def test_only_what_nodes_need_is_shipped() -> None:
+    folders = {path.relative_to(REPOSITORY).parts[0] for path in shipped() if path.parent != REPOSITORY}
+    needed = {"artnet_core", "nodes", "web", "locales", "example_workflows", "subgraphs", "assets", "examples"}
+    assert folders <= needed
+    assert {"artnet_core", "nodes", "web"} <= folders
+    assert not any("training" in path.parts for path in shipped())
+    assert sum(path.stat().st_size for path in shipped()) < 25_000_000
+
+
+def test_requirements_are_the_hosts() -> None:
+    lines = (REPOSITORY / "requirements.txt").read_text().splitlines()
+    assert not [line for line in lines if line.strip() and not line.startswith("#")]

@@ -1,0 +1,188 @@
+"""``python -m artnet_core.training encoder|decoder|evaluate``; docs/training.md shows whole runs."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from ..checkpoint import CheckpointError, load
+from ..picture import PictureError
+from ..scores import FeatureNetwork, RandomTextureNetwork
+from .data import load_pictures, stored_side
+from .decoder import DEFAULT_STAGES, DEFAULT_WEIGHTS, DecoderSettings, DecoderTask
+from .encoder import EncoderSettings, EncoderTask
+from .evaluate import evaluate, pairs_of, report_of, write_pairs
+from .export import load_pruned_encoder
+from .judge import load_judge
+from .log import DivergedError
+from .loop import Schedule, Task, train
+from .resume import ResumeError
+from .teacher import load_teacher
+
+_CALIBRATION_PICTURES = 64
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit code: 0 done, 1 a mistake that the message names, 3 stopped before the end."""
+    options = _parser().parse_args(arguments)
+    device = _device(options.device)
+    # TF32 on GPUs that have it: features keep three digits, which is more than bfloat16 gives the gradients.
+    torch.set_float32_matmul_precision("high")
+    try:
+        code: int = options.command(options, device)
+    except (CheckpointError, PictureError, ResumeError, DivergedError, FileNotFoundError, ValueError) as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _encoder(options: argparse.Namespace, device: torch.device) -> int:
+    settings = EncoderSettings(
+        options.batch, options.size, options.seed, options.rate, options.parameters, options.kill_every
+    )
+    pictures = load_pictures(options.data, stored_side(settings.size), device)
+    task = EncoderTask(settings, pictures, load_teacher(options.teacher, device))
+    return _train(task, options, {**asdict(settings), "data": pictures.digest})
+
+
+def _decoder(options: argparse.Namespace, device: torch.device) -> int:
+    weights = {**DEFAULT_WEIGHTS, **dict(options.weight)}
+    settings = DecoderSettings(options.batch, options.size, options.seed, options.rate, options.stages, weights)
+    pictures = load_pictures(options.data, stored_side(settings.size), device)
+    source = load_pruned_encoder(options.encoder, pictures.photo[:_CALIBRATION_PICTURES])
+    task = DecoderTask(settings, pictures, load_teacher(options.teacher, device), source)
+    return _train(task, options, {**asdict(settings), "data": pictures.digest})
+
+
+def _train(task: Task, options: argparse.Namespace, settings: dict[str, object]) -> int:
+    schedule = Schedule(options.minutes, options.steps, options.stop_after, options.log_every)
+    done = train(task, schedule, options.out, settings, resume=options.resume)
+    if not done:
+        print(f"Stopped before the end: {options.out} is what there is so far; go on with --resume.")
+        return 3
+    print(f"Done: {options.out}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace, device: torch.device) -> int:
+    pictures = load_pictures(options.data, options.size, device, held_out=True)
+    pairs = pairs_of(pictures, options.pairs)
+    if options.write_pairs is not None:
+        write_pairs(pairs, options.write_pairs)
+    judge: FeatureNetwork
+    if options.judge is None:
+        judge, judge_name = RandomTextureNetwork().to(device), "judged by a random network (give --judge)"
+    else:
+        judge, judge_name = load_judge(options.judge).to(device), "judged by SqueezeNet 1.1"
+    paths: list[Path | None] = options.model or [None]
+    models = {name: partial(load, path, device) for name, path in zip(_names(paths), paths, strict=True)}
+    evaluations = evaluate(models, dict(options.results), pairs, judge, judge_name, pictures.digest, options.out)
+    print(f"{len(pairs.content)} pairs of {options.size} x {options.size} pixels, {judge_name}")
+    print(report_of(evaluations))
+    return 0
+
+
+def _names(paths: Sequence[Path | None]) -> list[str]:
+    """What models are called in tables: by their files, and by their folders too where that is not enough."""
+    names = ["default" if path is None else path.stem for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(path.with_suffix("")) for path in paths if path is not None]
+    return names
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _weight(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    if name not in DEFAULT_WEIGHTS:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(DEFAULT_WEIGHTS)}")
+    return name, float(value)
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, separator, folder = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=FOLDER")
+    return name, Path(folder)
+
+
+def _size(text: str) -> int:
+    size = int(text)
+    if size < 32 or size % 16:
+        raise argparse.ArgumentTypeError("the size must be a multiple of 16, at least 32")
+    return size
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m artnet_core.training", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    encoder = commands.add_parser("encoder", help="distil an encoder with zero channels")
+    _training_options(encoder, EncoderSettings())
+    encoder.add_argument(
+        "--parameters", type=int, default=EncoderSettings.parameters, help="of the pruned encoder, at the most"
+    )
+    encoder.add_argument(
+        "--kill-every", type=int, default=EncoderSettings.kill_every, help="steps between rounds of dying channels"
+    )
+    encoder.set_defaults(command=_encoder)
+
+    decoder = commands.add_parser("decoder", help="train a decoder for an encoder")
+    _training_options(decoder, DecoderSettings())
+    decoder.add_argument(
+        "--encoder",
+        type=Path,
+        required=True,
+        help="from the encoder command, a whole model, or torchvision's GoogLeNet",
+    )
+    decoder.add_argument("--stages", default=DEFAULT_STAGES, help='shape of the decoder, by default "%(default)s"')
+    decoder.add_argument(
+        "--weight", type=_weight, action="append", default=[], metavar="LOSS=NUMBER", help="of a loss; repeatable"
+    )
+    decoder.set_defaults(command=_decoder)
+
+    scores = commands.add_parser("evaluate", help="score models on held-out pictures")
+    scores.add_argument("--data", type=Path, nargs="+", required=True, help="folders or .tar files")
+    scores.add_argument("--model", type=Path, action="append", help="a model; repeatable; the shipped one by default")
+    scores.add_argument(
+        "--results", type=_named_folder, action="append", default=[], metavar="NAME=FOLDER", help="another method's"
+    )
+    scores.add_argument("--write-pairs", type=Path, metavar="FOLDER", help="for other methods to work on")
+    scores.add_argument("--judge", type=Path, metavar="FILE", help="state dict of torchvision's squeezenet1_1")
+    scores.add_argument("--pairs", type=int, default=40)
+    scores.add_argument("--size", type=_size, default=512)
+    scores.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    scores.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    scores.set_defaults(command=_evaluate)
+    return parser
+
+
+def _training_options(parser: argparse.ArgumentParser, defaults: EncoderSettings | DecoderSettings) -> None:
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders or .tar files: photo/, art/")
+    parser.add_argument("--teacher", type=Path, required=True, help="BVLC GoogLeNet, a .safetensors file")
+    parser.add_argument("--out", type=Path, required=True, help="the result; its state and curve lie next to it")
+    parser.add_argument("--minutes", type=float, default=8.0, help="of the whole run; by default %(default)s")
+    parser.add_argument("--steps", type=int, help="of the whole run, in place of minutes")
+    parser.add_argument("--stop-after", type=float, default=math.inf, metavar="MINUTES", help="of this process")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that makes --out")
+    parser.add_argument("--batch", type=int, default=defaults.batch)
+    parser.add_argument("--size", type=_size, default=defaults.size, help="side of the pictures in pixels")
+    parser.add_argument("--rate", type=float, default=defaults.rate, help="highest learning rate")
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--log-every", type=int, default=20, help="steps per row of the curve")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""Trains a decoder for an encoder that stays as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..decoder import Decoder
+from ..features import Features
+from ..model import ArtNet, layer_widths
+from ..pruning import parameters
+from ..sandwich import sandwich_swap
+from .data import Pictures, draw
+from .ema import Ema
+from .export import PrunedEncoder, save_models
+from .loop import cosine_rate, set_rate
+from .losses import content, moments, perceptual, relative_error, seam, style
+from .teacher import Teacher
+
+DEFAULT_STAGES = "8:256,256,256,128 4:96,64 2:32,32"
+DEFAULT_WEIGHTS = {"pixels": 10.0, "perceptual": 1.0, "style": 4.0, "consistency": 0.5, "content": 0.5, "seam": 5.0}
+
+_STYLE_LAYERS = ("conv1", "conv3", "inception3b", "inception4b", "inception4e")
+_CONTENT_LAYERS = ("conv3", "inception3b", "inception4b")
+
+# What the content loss weighs at detail 0 and adds towards detail 1: painterly is to be free, faithful is not.
+_CONTENT_BASE, _CONTENT_SLOPE = 0.25, 1.5
+
+_EMA_DECAY = 0.998
+_HEAD_SCALE = 0.1
+_LARGEST_GRADIENT = 5.0
+_CALIBRATION_PICTURES = 32
+_STRIDE = 8
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """Settings of a run.
+
+    Attributes:
+        batch: photographs, and as many pictures of art, per step.
+        size: their side in pixels, a multiple of 16.
+        seed: of all random numbers.
+        rate: highest learning rate.
+        stages: shape of the decoder; see :func:`parse_stages`.
+        weights: of the losses by name.
+    """
+
+    batch: int = 8
+    size: int = 256
+    seed: int = 0
+    rate: float = 4e-4
+    stages: str = DEFAULT_STAGES
+    weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+
+
+def parse_stages(text: str) -> dict[int, list[int]]:
+    """Reads the shape of a decoder, such as ``"8:256,128 4:64 2:32"``: widths of the convolutions at each stride.
+
+    Raises:
+        ValueError: it is not of this form, or the strides are not 8, 4 and 2.
+    """
+    try:
+        stages = {int(stride): [int(w) for w in widths.split(",")] for stride, widths in _pairs(text)}
+    except ValueError as error:
+        raise ValueError(f'"{text}" is no decoder shape: write "8:256,128 4:64 2:32".') from error
+    if sorted(stages) != [2, 4, _STRIDE] or min(min(widths) for widths in stages.values()) < 1:
+        raise ValueError(f'"{text}" is no decoder shape: it needs convolutions at the strides 8, 4 and 2.')
+    return stages
+
+
+def random_details(count: int, generator: torch.Generator) -> list[float]:
+    """Values of the dial: even over 0..1, with a twelfth of them at each end, where people will leave it."""
+    return (torch.rand(count, generator=generator) * 1.2 - 0.1).clamp(0, 1).tolist()
+
+
+@torch.no_grad()
+def initialize(decoder: Decoder) -> None:
+    """Random weights that carry the signal through (He et al. 2015), and a head that begins with nearly flat grey.
+
+    PyTorch's own initial weights shrink the signal in every layer: after ten, nothing of the features is left.
+    """
+    for module in decoder.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.get_parameter("bias"))
+    decoder.head.get_parameter("weight").mul_(_HEAD_SCALE)
+    decoder.head.get_parameter("bias").fill_(0.5)
+
+
+class DecoderTask:
+    """The model, the network behind its losses, and one step.
+
+    Args:
+        settings: of the run.
+        pictures: to reconstruct, and to transfer from art to photographs.
+        teacher: on the same device.
+        source: the encoder.
+    """
+
+    def __init__(self, settings: DecoderSettings, pictures: Pictures, teacher: Teacher, source: PrunedEncoder) -> None:
+        self.settings = settings
+        self.pictures = pictures
+        self.teacher = teacher
+        self.source = source
+        self.device = pictures.photo.device
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        channels = sum(layer_widths(source.encoder.widths).values())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            decoder = Decoder(channels, parse_stages(settings.stages))
+            initialize(decoder)
+        self.model = ArtNet(source.encoder, decoder, _STRIDE)
+        self.model.to(self.device).to(memory_format=torch.channels_last)
+        self.scale = self._feature_scale()
+        self.ema = Ema(self.model.decoder, _EMA_DECAY)
+        self.optimizer = torch.optim.Adam(self.model.decoder.parameters(), lr=settings.rate)
+
+    def step(self, progress: float) -> dict[str, Tensor]:
+        """One step on a batch of photographs, a batch of art, and transfers from the art to the photographs."""
+        set_rate(self.optimizer, cosine_rate(progress, self.settings.rate))
+        photo, art = self._draw(self.pictures.photo), self._draw(self.pictures.art)
+        details = random_details(len(photo), self.generator)
+        with torch.no_grad():
+            of_photo, of_art = self.model.encode(photo), self.model.encode(art)
+            transferred = self._transfer(of_photo, of_art, details)
+            features = torch.cat([of_photo.data, of_art.data, transferred]) * self.scale
+        originals = torch.cat([photo, art])
+        detail = torch.tensor(details, device=self.device)
+
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            with torch.no_grad():
+                targets = self.teacher.features(originals, _STYLE_LAYERS)
+            images = self.model.decoder(features.contiguous(memory_format=torch.channels_last))
+            found = self.teacher.features(images, _STYLE_LAYERS)
+            again = self.model.encode(images[len(originals) :]).data
+        repainted = {layer: of_images[: len(originals)] for layer, of_images in found.items()}
+        painted = {layer: of_images[len(originals) :] for layer, of_images in found.items()}
+        of_content = {layer: targets[layer][: len(photo)] for layer in _CONTENT_LAYERS}
+        of_style = {layer: targets[layer][len(photo) :] for layer in _STYLE_LAYERS}
+        losses = {
+            "pixels": (images[: len(originals)].float() - originals).abs().mean(),
+            "perceptual": perceptual(repainted, targets),
+            "style": style(painted, of_style),
+            "consistency": relative_error(again * self.scale, transferred * self.scale),
+            "content": content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail),
+            "seam": seam(images),
+        }
+        losses["loss"] = torch.stack([self.settings.weights[name] * loss for name, loss in losses.items()]).sum()
+
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(losses["loss"])
+        nn.utils.clip_grad_norm_(self.model.decoder.parameters(), _LARGEST_GRADIENT)
+        self.optimizer.step()
+        self.ema.update(self.model.decoder)
+        return losses
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "decoder": self.model.decoder.state_dict(),
+            "scale": self.scale,
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.model.decoder.load_state_dict(state["decoder"])
+        self.scale = state["scale"].to(self.device)
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+
+    def export(self, out: Path, provenance: Mapping[str, str]) -> None:
+        """Writes the model with the averaged decoder."""
+        state = {name: tensor.clone() for name, tensor in self.ema.mean.items()}
+        state[f"stride{_STRIDE}.0.weight"] *= self.scale
+        decoder = Decoder(self.scale.shape[1], self.model.decoder.stages)
+        decoder.load_state_dict(state)
+        summary = {"data": self.pictures.digest, "parameters": parameters(decoder)}
+        trained = {f"decoder_{name}": text for name, text in provenance.items()}
+        of_encoder = {
+            name if name.startswith("encoder") else f"encoder_{name}": text
+            for name, text in self.source.provenance.items()
+            if not name.startswith("decoder")
+        }
+        model = ArtNet(self.source.encoder, decoder, _STRIDE, {**of_encoder, "decoder": json.dumps(summary), **trained})
+        save_models(model, self.source, out)
+
+    def _draw(self, pictures: Tensor) -> Tensor:
+        return draw(pictures, self.settings.batch, self.settings.size, self.generator)
+
+    def _transfer(self, content: Features, style: Features, details: list[float]) -> Tensor:
+        """The shipped transfer, sample by sample, since each has its own dial: ``[B, C, h, w]``."""
+        transfers = [
+            sandwich_swap(content.pick(index), style.pick(index), detail=detail) for index, detail in enumerate(details)
+        ]
+        return torch.cat([features.data for features in transfers])
+
+    @torch.no_grad()
+    def _feature_scale(self) -> Tensor:
+        """One over each feature's deviation, ``[1, C, 1, 1]``: what the decoder reads is then of one magnitude.
+
+        On export the scale goes into the decoder's first convolution.
+        """
+        pictures = torch.cat(
+            [
+                draw(kind, _CALIBRATION_PICTURES, self.settings.size, self.generator)
+                for kind in (self.pictures.photo, self.pictures.art)
+            ]
+        )
+        stds = [moments(self.model.encode(picture[None]).data)[1] for picture in pictures]
+        return torch.cat(stds).square().mean(0, keepdim=True).sqrt().clamp(min=1e-2).reciprocal()
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    pairs = []
+    for stage in text.split():
+        stride, _, widths = stage.partition(":")
+        pairs.append((stride, widths))
+    return pairs

@@ -1,0 +1,98 @@
+"""The losses, pure functions of pictures and features, each a scalar or one number per sample in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Under the square root of a variance, so that a constant channel has a gradient.
+_EPSILON = 1e-5
+
+_GRID = 8
+
+
+def relative_error(found: Tensor, target: Tensor) -> Tensor:
+    """Mean square of the error, in units of the target's own mean square: a scalar; 1 for an answer of zero."""
+    found, target = found.float(), target.detach().float()
+    return F.mse_loss(found, target) / target.square().mean().clamp(min=_EPSILON)
+
+
+def perceptual(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+    """Relative error of features (Johnson et al. 2016), mean over the layers: a scalar."""
+    return torch.stack([relative_error(found[layer], target[layer]) for layer in target]).mean()
+
+
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of every channel, ``[B, C, 1, 1]``, float32, differentiable where it is constant."""
+    features = features.float()
+    mean = features.mean(dim=(2, 3), keepdim=True)
+    return mean, (features - mean).square().mean(dim=(2, 3), keepdim=True).add(_EPSILON).sqrt()
+
+
+def style(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+    """Distance of channel means and standard deviations (Huang and Belongie 2017, equation 13), mean over the layers.
+
+    Every layer counts in units of the target's own variance. A scalar.
+    """
+    distances = []
+    for layer, of_target in target.items():
+        (mean, std), (target_mean, target_std) = moments(found[layer]), moments(of_target.detach())
+        distance = F.mse_loss(mean, target_mean) + F.mse_loss(std, target_std)
+        distances.append(distance / target_std.square().mean())
+    return torch.stack(distances).mean()
+
+
+def content(found: Mapping[str, Tensor], target: Mapping[str, Tensor], weight: Tensor) -> Tensor:
+    """Squared distance of instance-normalised features: what is where, whatever its colour and contrast.
+
+    Args:
+        found: per layer ``[B, C, h, w]``.
+        target: likewise.
+        weight: of each sample, ``[B]``.
+
+    Returns:
+        A scalar: the mean over layers and samples.
+    """
+    distances = []
+    for layer, of_target in target.items():
+        distance = (_instance_normal(found[layer]) - _instance_normal(of_target.detach())).square()
+        distances.append((distance.mean(dim=(1, 2, 3)) * weight).mean())
+    return torch.stack(distances).mean()
+
+
+def seam(images: Tensor) -> Tensor:
+    """How visible a grid of 8 pixels is, the encoder's cells.
+
+    Differences of neighbouring pixels are averaged over the batch apart for each of their 8 positions in a cell. In
+    natural pictures all 8 means agree; seams at cell borders, and checkerboards of 2 or 4 pixels, set them apart.
+
+    Args:
+        images: ``[B, 3, H, W]``; H and W multiples of 8, cells beginning at the corner.
+
+    Returns:
+        A scalar: variance over the positions in units of the squared mean; 0 without a grid.
+    """
+    images = images.float()
+    total = images.new_zeros(())
+    for axis in (2, 3):
+        size = images.shape[axis]
+        # Without the last difference each position occurs equally often: the border between cells comes last in each.
+        differences = images.diff(dim=axis).abs().mean(dim=(0, 1, 5 - axis))[: size - _GRID]
+        position = differences.view(-1, _GRID).mean(0)
+        total = total + position.var(correction=0) / position.mean().square().clamp(min=_EPSILON)
+    return total / 2
+
+
+def distillation(student: Tensor, teacher: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the student's classes from the teacher's (Hinton et al. 2015): a scalar."""
+    return F.kl_div(
+        student.float().log_softmax(1), teacher.float().log_softmax(1), log_target=True, reduction="batchmean"
+    )
+
+
+def _instance_normal(features: Tensor) -> Tensor:
+    mean, std = moments(features)
+    return (features.float() - mean) / std

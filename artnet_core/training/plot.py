@@ -1,0 +1,80 @@
+"""Line plots drawn with Pillow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+_BACKGROUND, _INK, _FAINT, _GRID = (250, 249, 246), (40, 40, 46), (150, 150, 156), (228, 226, 220)
+_COLORS = ((38, 84, 124), (204, 102, 51), (74, 140, 84), (150, 60, 120), (120, 110, 40), (60, 150, 160), (110, 80, 60))
+
+_WIDTH, _HEIGHT = 960, 560
+_LEFT, _TOP, _RIGHT, _BOTTOM = 90, 60, 210, 60
+_TICKS = 5
+
+Line = Sequence[tuple[float, float]]
+
+
+def line_plot(
+    lines: Mapping[str, Line], title: str, x_label: str, y_label: str, *, log_y: bool = False, marks: bool = False
+) -> Image.Image:
+    """Draws lines over common axes, with a legend.
+
+    Args:
+        lines: points (x, y) by name; points that are not finite, or not positive under ``log_y``, are left out.
+        title: over the plot.
+        x_label: under the plot.
+        y_label: above the vertical axis.
+        log_y: logarithmic vertical axis.
+        marks: a dot on every point.
+
+    Returns:
+        An RGB picture of 960 x 560.
+    """
+
+    def level(y: float) -> float:
+        return math.log10(y) if log_y else y
+
+    shown = {
+        name: [(x, level(y)) for x, y in line if math.isfinite(y) and (y > 0 or not log_y)]
+        for name, line in lines.items()
+    }
+    points = [point for line in shown.values() for point in line] or [(0.0, 0.0)]
+    left, right = _range([x for x, _ in points])
+    low, high = _range([y for _, y in points])
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (x - left) / (right - left) * (_WIDTH - _LEFT - _RIGHT)
+        down = (high - y) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        return _LEFT + across, _TOP + down
+
+    image = Image.new("RGB", (_WIDTH, _HEIGHT), _BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    heading, text = ImageFont.load_default(20), ImageFont.load_default(13)
+    draw.text((_LEFT, 14), title, _INK, heading)
+    draw.text((_LEFT, _TOP - 18), y_label, _FAINT, text)
+    draw.text(((_WIDTH - _RIGHT + _LEFT) / 2, _HEIGHT - 28), x_label, _FAINT, text, anchor="ma")
+    for tick in range(_TICKS + 1):
+        x, y = left + (right - left) * tick / _TICKS, low + (high - low) * tick / _TICKS
+        draw.line([place(left, y), place(right, y)], _GRID)
+        draw.text((_LEFT - 8, place(left, y)[1]), f"{10**y if log_y else y:.3g}", _FAINT, text, anchor="rm")
+        draw.text((place(x, low)[0], _HEIGHT - _BOTTOM + 6), f"{x:.4g}", _FAINT, text, anchor="ma")
+    for index, (name, line) in enumerate(shown.items()):
+        color = _COLORS[index % len(_COLORS)]
+        places = [place(x, y) for x, y in line]
+        if len(places) > 1:
+            draw.line(places, color, 2, joint="curve")
+        for x, y in places if marks else ():
+            draw.ellipse((x - 4, y - 4, x + 4, y + 4), color)
+        top = _TOP + 22 * index
+        draw.line([(_WIDTH - _RIGHT + 16, top + 8), (_WIDTH - _RIGHT + 40, top + 8)], color, 3)
+        draw.text((_WIDTH - _RIGHT + 48, top), name, _INK, text)
+    return image
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """The smallest and the largest value, set apart where they are equal."""
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)

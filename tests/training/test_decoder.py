@@ -1,0 +1,89 @@
+"""The decoder command: its losses, its files, every kind of encoder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import artnet_core as artnet
+from artnet_core.checkpoint import CheckpointError
+from artnet_core.encoder import Encoder
+from artnet_core.pruning import parameters
+from artnet_core.training.data import load_pictures
+from artnet_core.training.decoder import parse_stages, random_details
+from artnet_core.training.export import load_pruned_encoder
+
+from .conftest import CPU, curve
+
+
+def test_the_loss_falls(decoder_run: Path) -> None:
+    rows = curve(decoder_run)
+    assert rows[-1]["loss"] < 0.9 * rows[0]["loss"]
+    assert rows[-1]["pixels"] < rows[0]["pixels"]
+
+
+def test_the_model_loads_and_stylizes(decoder_run: Path, data: Path) -> None:
+    pictures = load_pictures([data], 64, CPU)
+    model = artnet.load(decoder_run)
+    content, style = pictures.photo[:1].float() / 255, pictures.art[:1].float() / 255
+    faithful, painterly = (model.stylize(content, style, detail=detail) for detail in (1.0, 0.0))
+    assert faithful.shape == content.shape
+    assert faithful.std() > 0
+    assert not torch.equal(faithful, painterly)
+    decoder = json.loads(model.provenance["decoder_settings"])
+    assert decoder["stages"] == "8:32,32 4:16 2:16"
+    assert json.loads(model.provenance["encoder_settings"])["batch"] == 4
+
+
+def test_the_unpruned_model_paints_the_same(decoder_run: Path, data: Path) -> None:
+    unpruned = artnet.load(decoder_run.with_name("model_unpruned.safetensors"))
+    pruned = artnet.load(decoder_run)
+    again, _ = artnet.prune_zero_channels(unpruned)
+    assert parameters(again.encoder) == parameters(pruned.encoder) < parameters(unpruned.encoder)
+    pictures = load_pictures([data], 64, CPU)
+    content, style = pictures.photo[:1].float() / 255, pictures.art[:1].float() / 255
+    # At detail 1 nothing is matched, so the pruned file's rounding to fp16 cannot tip a match.
+    difference = unpruned.stylize(content, style, detail=1) - pruned.stylize(content, style, detail=1)
+    assert difference.abs().max() < 5e-3
+    assert (unpruned.stylize(content, style) - again.stylize(content, style)).abs().max() < 1e-3
+
+
+def test_whole_models_serve_as_encoders(decoder_run: Path, encoder_run: Path, data: Path) -> None:
+    calibration = load_pictures([data], 64, CPU).photo[:2]
+    widths = load_pruned_encoder(encoder_run, calibration).encoder.widths
+    for name in ("model.safetensors", "model_unpruned.safetensors"):
+        assert load_pruned_encoder(decoder_run.with_name(name), calibration).encoder.widths == widths
+
+
+def test_torchvisions_weights_lose_the_channels_that_no_picture_drives(data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    trunk = Encoder(norm=True)
+    bn = trunk.conv3.bn
+    assert bn is not None
+    with torch.no_grad():
+        bn.bias[:7] = -1e4
+    torch.save(trunk.state_dict(), tmp_path / "googlenet.pth")
+    calibration = load_pictures([data], 64, CPU).photo[:4]
+    source = load_pruned_encoder(tmp_path / "googlenet.pth", calibration)
+    assert source.encoder.widths["conv3"] <= 192 - 7
+    assert json.loads(source.provenance["encoder"])["pictures"] == 4
+    with pytest.raises(CheckpointError, match="GoogLeNet"):
+        torch.save({"a": torch.ones(1)}, tmp_path / "other.pth")
+        load_pruned_encoder(tmp_path / "other.pth", calibration)
+
+
+def test_shapes_of_decoders_are_read() -> None:
+    assert parse_stages("8:256,128 4:64 2:32") == {8: [256, 128], 4: [64], 2: [32]}
+    for text in ("", "8:256", "8:a 4:1 2:1", "8:1 4:1 2:0", "16:1 8:1 4:1 2:1"):
+        with pytest.raises(ValueError, match="decoder shape"):
+            parse_stages(text)
+
+
+def test_the_dial_is_trained_from_end_to_end() -> None:
+    details = random_details(2000, torch.Generator().manual_seed(0))
+    assert min(details) == 0 and max(details) == 1
+    assert 0.05 < sum(detail == 0 for detail in details) / 2000 < 0.12
+    assert 0.45 < sum(details) / 2000 < 0.55

@@ -1,0 +1,111 @@
+"""The encoder command: distillation, zero channels, its file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from artnet_core.checkpoint import CheckpointError, load_torchvision_encoder
+from artnet_core.encoder import FULL_WIDTHS, TRUNK
+from artnet_core.pruning import parameters
+from artnet_core.training.data import load_pictures, stored_side
+from artnet_core.training.encoder import EncoderSettings, EncoderTask, calibrate, student_of
+from artnet_core.training.export import load_pruned_encoder
+from artnet_core.training.losses import relative_error
+from artnet_core.training.teacher import Teacher, load_teacher
+from artnet_core.training.zeroing import trunk_parameters
+
+from .conftest import CPU, curve, teacher_state
+
+
+def test_the_student_begins_as_its_teacher(teacher_file: Path) -> None:
+    teacher = load_teacher(teacher_file, CPU)
+    student = student_of(teacher)
+    images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    calibrate(student, teacher, [images])
+    student.eval()
+    with torch.no_grad():
+        own, wanted = student(images), teacher.features(images, ("conv1", "conv3"))
+    # At the border they differ a little: the zeros that both pad with stand for two means that are not quite the same.
+    inside = slice(2, -2)
+    assert relative_error(own["conv1"][..., inside, inside], wanted["conv1"][..., inside, inside]) < 1e-4
+    assert relative_error(own["conv3"], wanted["conv3"]) < 0.3
+
+
+def test_the_teacher_stops_behind_the_last_layer_asked_for() -> None:
+    state = teacher_state()
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    whole = Teacher(state).features(images, ("inception4e",))["inception4e"]
+    assert whole.shape == (1, 832, 4, 4)
+    assert Teacher(state).logits(whole).shape == (1, 10)
+    without_tail = {name: tensor for name, tensor in state.items() if not name.startswith(("inception5", "fc"))}
+    assert torch.equal(Teacher(without_tail).features(images, ("inception4e",))["inception4e"], whole)
+
+
+def test_a_file_that_is_no_teacher_is_named(tmp_path: Path, encoder_run: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        load_teacher(tmp_path / "nowhere.safetensors", CPU)
+    with pytest.raises(CheckpointError, match="conv1"):
+        load_teacher(encoder_run, CPU)
+
+
+def test_a_student_that_knows_nothing_learns(data: Path, teacher_file: Path) -> None:
+    settings = EncoderSettings(4, 64, rate=3e-3, parameters=trunk_parameters(FULL_WIDTHS))
+    task = EncoderTask(settings, load_pictures([data], stored_side(64), CPU), load_teacher(teacher_file, CPU))
+    torch.manual_seed(0)
+    for parameter in task.student.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.kaiming_normal_(parameter)
+    losses = [task.step(0.1)["loss"].item() for _ in range(20)]
+    assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+
+
+def test_the_curve_is_written(encoder_run: Path) -> None:
+    assert [row["step"] for row in curve(encoder_run)] == [4, 8, 12, 16, 20, 24, 28, 32]
+    assert encoder_run.with_suffix(".png").is_file()
+
+
+def test_zero_channels_are_exactly_zero_and_pruning_them_changes_nothing(encoder_run: Path, data: Path) -> None:
+    pictures = load_pictures([data], 64, CPU).photo
+    with safe_open(encoder_run, "pt") as file:
+        mean, std = (tuple(json.loads(file.metadata()[name])) for name in ("mean", "std"))
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+    whole = load_torchvision_encoder(encoder_run, mean=mean, std=std)
+    pruned = load_pruned_encoder(encoder_run, pictures)
+    assert parameters(pruned.encoder) <= EncoderSettings().parameters
+    assert parameters(pruned.encoder) < 0.4 * parameters(whole)
+    dead = {name: (state[f"{name}.bn.weight"] == 0) & (state[f"{name}.bn.bias"] == 0) for name in TRUNK}
+    assert sum(int(mask.sum()) for mask in dead.values()) > 1000
+    images = pictures[:2].float() / 255
+    with torch.no_grad():
+        before, after = whole(images), pruned.encoder(images)
+    for name, features in before.items():
+        kept = torch.cat([pruned.masks[unit] for unit in _units(name)])
+        assert not features[:, ~kept].any()
+        torch.testing.assert_close(after[name], features[:, kept], rtol=1e-4, atol=1e-4 * features.max().item())
+
+
+def test_the_file_keeps_batch_norms_in_float32_and_tells_its_origin(encoder_run: Path) -> None:
+    with safe_open(encoder_run, "pt") as file:
+        provenance = json.loads(file.metadata()["provenance"])
+        assert file.get_tensor("inception4e.branch1.bn.running_var").dtype == torch.float32
+        assert file.get_tensor("inception4e.branch1.conv.weight").dtype == torch.float16
+    settings, training, summary = (json.loads(provenance[name]) for name in ("settings", "training", "encoder"))
+    assert settings["seed"] == 0 and settings["data"] == summary["data"]
+    assert training["steps"] == 32 and len(training["curve"]["loss"]) == 8
+    assert provenance["torch"] == torch.__version__
+    assert summary["parameters"] <= settings["parameters"]
+
+
+def test_a_target_below_the_floors_is_refused(data: Path, teacher_file: Path) -> None:
+    pictures = load_pictures([data], 72, CPU)
+    with pytest.raises(ValueError, match="floors"):
+        EncoderTask(EncoderSettings(4, 64, parameters=100_000), pictures, load_teacher(teacher_file, CPU))
+
+
+def _units(layer: str) -> list[str]:
+    return [name for name in TRUNK if name == layer or (name.startswith(f"{layer}.") and not name.endswith(".0"))]

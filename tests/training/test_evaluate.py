@@ -1,0 +1,61 @@
+"""Scores on held-out pictures, for models and for other methods."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from artnet_core.training.__main__ import main
+from artnet_core.training.evaluate import crossing
+from artnet_core.training.plot import line_plot
+
+
+def test_models_and_other_methods_are_scored_on_the_same_pairs(
+    data: Path, decoder_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["evaluate", "--data", str(data), "--pairs", "2", "--size", "64", "--device", "cpu"]
+    pairs, out = tmp_path / "pairs", tmp_path / "out"
+    assert main([*common, "--model", str(decoder_run), "--write-pairs", str(pairs), "--out", str(out)]) == 0
+    assert main([*common, "--results", f"nothing={pairs / 'content'}", "--out", str(out)]) == 0
+    report = json.loads((out / "scores.json").read_text())
+    nothing, default = report["models"]["nothing"], report["models"]["default"]
+    assert nothing["curve"][0]["edge_ssim"] == pytest.approx(1, abs=1e-3)
+    assert len(default["curve"]) >= 6
+    assert default["psnr"] > 15
+    # A method that leaves the content as it is keeps all edges, and misses the style more than the model does.
+    assert default["curve"][0]["style_distance"] < nothing["curve"][0]["style_distance"]
+    assert default["curve"][0]["edge_ssim"] < default["curve"][-1]["edge_ssim"]
+    for name in ("curve.png", "sheet.jpg"):
+        with Image.open(out / name) as image:
+            assert image.width > 300
+    assert "random network" in capsys.readouterr().out
+
+
+def test_a_judge_can_be_given(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = pytest.importorskip("torchvision.models")
+    torch.manual_seed(0)
+    torch.save(models.squeezenet1_1().state_dict(), tmp_path / "judge.pth")
+    common = ["evaluate", "--data", str(data), "--pairs", "1", "--size", "64", "--device", "cpu"]
+    common += ["--out", str(tmp_path / "out")]
+    assert main([*common, "--judge", str(tmp_path / "judge.pth")]) == 0
+    assert "SqueezeNet" in capsys.readouterr().out
+    torch.save({"a": torch.ones(1)}, tmp_path / "other.pth")
+    assert main([*common, "--judge", str(tmp_path / "other.pth")]) == 1
+    assert "squeezenet1_1" in capsys.readouterr().err
+
+
+def test_crossings_lie_between_the_points() -> None:
+    line = [(0.2, 0.5), (0.3, 0.6), (0.5, 0.8)]
+    assert crossing(line, 0.4) == pytest.approx(0.7)
+    assert crossing(line, 0.2) == pytest.approx(0.5)
+    assert crossing(line, 0.6) is None
+
+
+def test_plots_leave_out_what_has_no_place() -> None:
+    lines = {"a": [(0.0, 1.0), (1.0, float("nan")), (2.0, 0.0), (3.0, 10.0)], "empty": []}
+    assert line_plot(lines, "title", "x", "y", log_y=True).size == (960, 560)
+    assert line_plot({}, "title", "x", "y").size == (960, 560)

@@ -1,0 +1,66 @@
+"""What the losses see and what they do not."""
+
+from __future__ import annotations
+
+import torch
+
+from artnet_core.training.ema import Ema
+from artnet_core.training.losses import content, distillation, perceptual, relative_error, seam, style
+
+
+def _features(seed: int = 0) -> torch.Tensor:
+    return torch.rand(2, 5, 12, 12, generator=torch.Generator().manual_seed(seed)) * 40
+
+
+def test_losses_vanish_for_equal_features() -> None:
+    maps = {"a": _features()}
+    assert relative_error(maps["a"], maps["a"]) == 0
+    assert perceptual(maps, maps) == 0
+    assert style(maps, maps) == 0
+    assert content(maps, maps, torch.ones(2)) == 0
+    assert distillation(torch.ones(2, 4), torch.ones(2, 4)).abs() < 1e-6
+
+
+def test_style_ignores_places_and_content_ignores_contrast() -> None:
+    maps, shuffled = {"a": _features()}, {"a": _features().flip(2)}
+    assert style(shuffled, maps) < 1e-6
+    assert content(shuffled, maps, torch.ones(2)) > 0.5
+    brighter = {"a": _features() * 3 + 7}
+    assert content(brighter, maps, torch.ones(2)) < 1e-6
+    assert style(brighter, maps) > 0.5
+
+
+def test_content_weighs_samples() -> None:
+    maps, other = {"a": _features()}, {"a": _features(1)}
+    other["a"][0] = maps["a"][0]
+    assert content(other, maps, torch.tensor([1.0, 0.0])) < 1e-6
+    assert content(other, maps, torch.tensor([0.0, 1.0])) > 0.1
+
+
+def test_seam_sees_a_grid_of_cells_and_a_checkerboard_but_not_a_picture() -> None:
+    noise = torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.2
+    cells = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 0.2
+    grid = noise + cells.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    rows = torch.arange(64).div(2, rounding_mode="floor") % 2
+    checkerboard = noise + 0.2 * (rows[:, None] ^ rows[None, :])
+    assert seam(noise) < 1e-3
+    assert seam(grid) > 10 * seam(noise)
+    assert seam(checkerboard) > 10 * seam(noise)
+
+
+def test_gradients_are_finite_for_flat_pictures() -> None:
+    flat = torch.full((2, 3, 32, 32), 0.5, requires_grad=True)
+    target = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    total = seam(flat) + style({"a": flat}, {"a": target}) + content({"a": flat}, {"a": target}, torch.ones(2))
+    total.backward()
+    assert flat.grad is not None and torch.isfinite(flat.grad).all()
+
+
+def test_the_average_follows_the_weights() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(layer.weight)
+    ema = Ema(layer, 0.9)
+    torch.nn.init.ones_(layer.weight)
+    for _ in range(100):
+        ema.update(layer)
+    assert abs(ema.mean["weight"].item() - 1) < 1e-3

@@ -1,4 +1,4 @@
-"""The command line: ``artnet stylize``, ``artnet prune``, ``artnet info``."""
+"""The command line: ``artnet stylize``, ``artnet compare``, ``artnet prune``, ``artnet info``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from tqdm import tqdm
 
 from .chart import channel_chart
 from .checkpoint import load, save
+from .compare import compare_methods
 from .features import Features
 from .model import ArtNet
 from .picture import Picture, pictures_in, read_picture, write_picture
 from .pruning import multiply_adds_per_pixel, parameters, prune_zero_channels
 from .sandwich import DEFAULT_DETAIL
+from .transfers import ALL_METHODS, METHODS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +46,17 @@ def stylize(options: argparse.Namespace) -> None:
         rgb = model.stylize_frame(content.rgb, textures[style_path], color, options.strength, options.detail)
         write_picture(target, Picture(rgb, content.alpha))
     print(f"Wrote {jobs[0][2]}" if len(jobs) == 1 else f"Wrote {len(jobs)} pictures to {options.output}")
+
+
+def compare(options: argparse.Namespace) -> None:
+    """``artnet compare``: a sheet of one pair of pictures by every method."""
+    model = _load(options)
+    content, style = (read_picture(path, options.size).rgb for path in (options.content, options.style))
+    methods = tuple(ALL_METHODS) if options.ablations else tuple(METHODS)
+    sheet = compare_methods(model, content, style, methods)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(options.output)
+    print(f"Wrote {options.output}")
 
 
 def prune(options: argparse.Namespace) -> None:
@@ -111,9 +124,19 @@ def _parser() -> argparse.ArgumentParser:
         "--detail", type=float, default=DEFAULT_DETAIL, help="0 painterly to 1 faithful (default: %(default)s)"
     )
     command.add_argument("--size", type=_positive, help="resize the content's longer side to so many pixels")
-    command.add_argument("--model", type=Path, help="model file (default: the one that is shipped)")
-    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
+    _model_options(command)
     command.set_defaults(run=stylize)
+
+    command = commands.add_parser("compare", help="draw a sheet of a picture painted by every known method")
+    command.add_argument("content", type=Path, help="picture to paint")
+    command.add_argument("style", type=Path, help="picture whose texture is copied")
+    command.add_argument("-o", "--output", type=Path, required=True, help="sheet to write, a .png")
+    command.add_argument("--ablations", action="store_true", help="also S2 with one of its parts left out each")
+    command.add_argument(
+        "--size", type=_positive, default=384, help="longer side of both pictures (default: %(default)s)"
+    )
+    _model_options(command)
+    command.set_defaults(run=compare)
 
     command = commands.add_parser("prune", help="cut the zero channels out of a model file")
     command.add_argument("input", type=Path, help="model file")
@@ -129,6 +152,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("file", type=Path)
     command.set_defaults(run=info)
     return parser
+
+
+def _model_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", type=Path, help="model file (default: the one that is shipped)")
+    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
 
 
 def _positive(text: str) -> int:

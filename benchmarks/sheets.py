@@ -15,8 +15,10 @@ from torch import Tensor
 import artnet_core as artnet
 from artnet_core.chart import channel_chart
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
+from artnet_core.compare import compare_methods
 from artnet_core.mix import mix_styles
 from artnet_core.picture import Picture, read_picture, to_image
+from artnet_core.transfers import ALL_METHODS
 
 ROOT = Path(__file__).parents[1]
 SHEETS = ROOT / "docs" / "sheets"
@@ -47,7 +49,7 @@ def grid(rows: list[list[Tensor | None]], labels: list[str] | None = None) -> Im
 
 
 def readme_sheets(model: artnet.ArtNet) -> None:
-    """results.jpg (content x style), texture_and_color.jpg and detail.jpg."""
+    """results.jpg (content x style), texture_and_color.jpg, detail.jpg and methods.jpg."""
     styles = [
         example("style", name) for name in ("village_street_in_auvers", "great_wave", "composition_viii", "summertime")
     ]
@@ -68,6 +70,9 @@ def readme_sheets(model: artnet.ArtNet) -> None:
     labels = ["content", *(f"detail {value}" for value in dial)]
     row: list[Tensor | None] = [content, *(model.stylize(content, style, detail=value) for value in dial)]
     grid([row], labels).save(SHEETS / "detail.jpg", quality=88)
+
+    pair = [read_picture(ROOT / "examples" / name, 384).rgb for name in ("content/chelsea.jpg", "style/great_wave.jpg")]
+    compare_methods(model, *pair, tuple(ALL_METHODS)).save(SHEETS / "methods.jpg", quality=88)
 
 
 def help_pictures(model: artnet.ArtNet) -> None:

@@ -34,6 +34,7 @@ _CONTENT_BASE, _CONTENT_SLOPE = 0.25, 1.5
 
 _EMA_DECAY = 0.998
 _HEAD_SCALE = 0.1
+_SMALLEST_STD_SHARE = 0.2
 _LARGEST_GRADIENT = 5.0
 _CALIBRATION_PICTURES = 32
 _STRIDE = 8
@@ -216,7 +217,11 @@ class DecoderTask:
             ]
         )
         stds = [moments(self.model.encode(picture[None]).data)[1] for picture in pictures]
-        return torch.cat(stds).square().mean(0, keepdim=True).sqrt().clamp(min=1e-2).reciprocal()
+        std = torch.cat(stds).square().mean(0, keepdim=True).sqrt()  # [1, C, 1, 1]
+        # A channel that hardly fires here may fire elsewhere: none is raised far above the others of its block.
+        blocks = torch.split_with_sizes(std, list(self.model.layers.values()), dim=1)
+        floors = [torch.full_like(block, _SMALLEST_STD_SHARE * block.square().mean().sqrt().item()) for block in blocks]
+        return torch.maximum(std, torch.cat(floors, 1)).clamp(min=1e-4).reciprocal()
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

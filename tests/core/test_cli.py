@@ -64,6 +64,15 @@ def test_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["a_x.png", "a_y.png", "b_x.png", "b_y.png"]
 
 
+def test_compare(tmp_path: Path) -> None:
+    out = tmp_path / "sheets" / "sheet.png"
+    assert run("compare", PHOTO, PAINTING, "-o", out, "--size", "96", "--device", "cpu") == 0
+    few, more = Image.open(out), tmp_path / "more.png"
+    assert few.width > 3 * 96 and few.height > 3 * 64
+    assert run("compare", PHOTO, PAINTING, "-o", more, "--size", "96", "--ablations") == 0
+    assert Image.open(more).height > few.height
+
+
 def test_prune_and_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, plot = tmp_path / "pruned.safetensors", tmp_path / "chart.png"
     assert run("prune", shipped_models()[UNPRUNED_MODEL], out, "--plot", plot) == 0

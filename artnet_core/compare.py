@@ -1,0 +1,190 @@
+"""A contact sheet: one content, one style, every method, each with its time and scores."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .features import Features
+from .model import ArtNet
+from .picture import Picture, to_image
+from .scores import FeatureNetwork, RandomTextureNetwork, color_distance, edge_ssim, style_distance
+from .transfers import ALL_METHODS, LABELS, METHODS
+
+_BACKGROUND, _INK, _FAINT = (250, 249, 246), (40, 40, 46), (120, 120, 126)
+_MARGIN, _CAPTION, _COLUMNS = 16, 44, 3
+
+# Below this the judge of texture runs out of pixels.
+_SMALLEST_SIDE = 16
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one method did on one pair of pictures.
+
+    Attributes:
+        edges: SSIM of the Sobel edges of content and result; higher is better.
+        style: relative Gram distance of style and result; lower is better.
+        color: sliced Wasserstein distance of the colours of style and result; lower is better.
+        moments: how far the channels' means and standard deviations are from the style's, in the features that the
+            decoder gets, as a share of the style's; lower is better.
+        seconds: of the transfer by itself; encoder and decoder are the same for all methods.
+    """
+
+    edges: float
+    style: float
+    color: float
+    moments: float
+    seconds: float
+
+
+@torch.inference_mode()
+def run_method(
+    model: ArtNet,
+    method: str,
+    content: Tensor,
+    style: Tensor,
+    features: tuple[Features, Features],
+    judge: FeatureNetwork,
+) -> tuple[Tensor, Score]:
+    """Transfers with one method and scores the result.
+
+    Args:
+        model: whose decoder draws the result.
+        method: a key of :data:`~artnet_core.transfers.ALL_METHODS`.
+        content: ``[1, 3, H, W]``, RGB, 0..1; sides of 16 and more.
+        style: ``[1, 3, H', W']``, RGB, 0..1; sides of 16 and more.
+        features: of content and style, by ``model``.
+        judge: network for the style distance.
+
+    Returns:
+        The result ``[1, 3, H, W]``, on the model's device, and its score.
+    """
+    ALL_METHODS[method](*features)  # the first run pays for what libraries set up
+    _wait_for(model.device)
+    start = time.perf_counter()
+    transferred = ALL_METHODS[method](*features)
+    _wait_for(model.device)
+    seconds = time.perf_counter() - start
+    result = model.decode(transferred)
+    content, style = content.to(result), style.to(result)
+    return result, Score(
+        edges=edge_ssim(content, result).item(),
+        style=style_distance(style, result, judge).item(),
+        color=color_distance(style, result).item(),
+        moments=moment_distance(features[1].data, transferred.data),
+        seconds=seconds,
+    )
+
+
+def moment_distance(style: Tensor, features: Tensor) -> float:
+    """Difference of the channels' means and standard deviations, as a share of the style's own.
+
+    Args:
+        style: ``[1, C, hs, ws]``.
+        features: ``[1, C, h, w]``.
+
+    Returns:
+        Norm of the differences over the norm of the style's moments; 0 where all moments are met.
+    """
+
+    def moments(data: Tensor) -> Tensor:
+        cells = data[0].flatten(1).float()
+        return torch.stack([cells.mean(1), cells.std(1, correction=0)])
+
+    target = moments(style)
+    difference: float = (moments(features) - target).norm().item()
+    return difference / max(float(target.norm()), 1e-12)
+
+
+def compare_methods(
+    model: ArtNet,
+    content: Tensor,
+    style: Tensor,
+    methods: Sequence[str] = tuple(METHODS),
+    judge: FeatureNetwork | None = None,
+) -> Image.Image:
+    """Draws content, style and the result of every method, labelled with time and scores.
+
+    Args:
+        model: encoder and decoder of all methods.
+        content: ``[1, 3, H, W]``, RGB, 0..1.
+        style: ``[1, 3, H', W']``, RGB, 0..1.
+        methods: keys of :data:`~artnet_core.transfers.ALL_METHODS`, in the order of the sheet.
+        judge: network for the style distance; by default :class:`~artnet_core.scores.RandomTextureNetwork`.
+
+    Raises:
+        ValueError: an unknown method, more than one picture, or a picture with a side below 16 pixels.
+    """
+    check_methods(methods)
+    for name, picture in (("content", content), ("style", style)):
+        if len(picture) != 1:
+            raise ValueError(f"A sheet compares one {name} picture, got {len(picture)}.")
+        if min(picture.shape[-2:]) < _SMALLEST_SIDE:
+            height, width = picture.shape[-2:]
+            raise ValueError(
+                f"The {name} has {width} x {height} pixels; scores need sides of {_SMALLEST_SIDE} or more."
+            )
+    judge = RandomTextureNetwork().to(model.device) if judge is None else judge
+    features = model.encode(content), model.encode(style)
+    cells = [(content, "Content", ""), (style, "Style", "")]
+    for method in methods:
+        result, score = run_method(model, method, content, style, features, judge)
+        cells.append((result, LABELS[method], caption(score)))
+    return sheet(cells)
+
+
+def check_methods(methods: Sequence[str]) -> None:
+    """Raises ValueError for a method that does not exist."""
+    for method in methods:
+        if method not in ALL_METHODS:
+            raise ValueError(f"There is no method {method!r}; there are {', '.join(ALL_METHODS)}.")
+
+
+def caption(score: Score) -> str:
+    """A score in one line."""
+    milliseconds = score.seconds * 1000
+    return f"edges {score.edges:.2f}  style {score.style:.2f}  colour {score.color:.3f}  {milliseconds:.0f} ms"
+
+
+def sheet(cells: Sequence[tuple[Tensor, str, str]], columns: int = _COLUMNS) -> Image.Image:
+    """Pictures in rows, each over a title and a line of small print.
+
+    Args:
+        cells: ``([1, 3, H, W], title, small print)``; every picture is fitted into a cell of the first one's size.
+        columns: pictures in a row.
+
+    Returns:
+        An RGB picture.
+    """
+    title, small = ImageFont.load_default(16), ImageFont.load_default(12)
+    height, width = cells[0][0].shape[-2:]
+    # Room for the longest line, which a narrow picture would else cut off.
+    column = max(width, *(math.ceil(small.getlength(line)) for _, _, line in cells))
+    rows = math.ceil(len(cells) / columns)
+    step_x, step_y = column + _MARGIN, height + _CAPTION + _MARGIN
+    image = Image.new("RGB", (columns * step_x + _MARGIN, rows * step_y + _MARGIN), _BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    for index, (picture, name, line) in enumerate(cells):
+        left, top = _MARGIN + index % columns * step_x, _MARGIN + index // columns * step_y
+        pasted = to_image(Picture(picture))
+        scale = min(width / pasted.width, height / pasted.height)
+        fitted = (max(1, round(pasted.width * scale)), max(1, round(pasted.height * scale)))
+        if fitted != pasted.size:
+            pasted = pasted.resize(fitted, Image.Resampling.LANCZOS)
+        image.paste(pasted, (left, top + height - pasted.height))
+        draw.text((left, top + height + 4), name, _INK, title)
+        draw.text((left, top + height + 25), line, _FAINT, small)
+    return image
+
+
+def _wait_for(device: torch.device) -> None:
+    """Clocks are only right once the device has done its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,56 @@
+"""S2 as the paper has it, and S2 with one part left out each (paper, Fig. 8)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..adain import adain
+from ..features import Features
+from ..sandwich import matching_pool, sandwich_swap
+from ..swap import swap
+from .pairs import transfer_pairs
+
+
+def s2(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """The paper's S2: AdaIN, swap, AdaIN, with no share of the unswapped content."""
+    return sandwich_swap(content, style, strength=strength, detail=0.0)
+
+
+def s2_without_first_adain(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """Swap, AdaIN: patches are matched although content and style lie in different ranges."""
+
+    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+        return adain(_swap(content_map[None], style_map[None]), style_map[None])[0]
+
+    return transfer_pairs(content, style, strength, transfer)
+
+
+def s2_without_last_adain(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """AdaIN, swap: averaging overlapping patches has narrowed the channels, and nothing widens them again."""
+
+    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+        return _swap(adain(content_map[None], style_map[None]), style_map[None])[0]
+
+    return transfer_pairs(content, style, strength, transfer)
+
+
+def s2_without_aggregation(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """S2 on each encoder block by itself: the blocks' patches no longer come from the same place of the style.
+
+    The paper takes a network that has no aggregation at all, which would need a decoder of its own.
+    """
+    widths = list(content.layers.values())
+
+    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+        swapped = []
+        for source, target in zip(torch.split(content_map, widths), torch.split(style_map, widths), strict=True):
+            projected = adain(source[None], target[None])
+            swapped.append(adain(_swap(projected, target[None]), target[None])[0])
+        return torch.cat(swapped)
+
+    return transfer_pairs(content, style, strength, transfer)
+
+
+def _swap(content: Tensor, style: Tensor) -> Tensor:
+    return swap(content, style, pooling=matching_pool(*style.shape[-2:]))

@@ -1,0 +1,23 @@
+"""StyleSwap: patches swapped in the raw features (Chen and Schmidt 2016); S2 without its two AdaINs."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..features import Features
+from ..sandwich import matching_pool
+from ..swap import swap
+from .pairs import transfer_pairs
+
+
+def style_swap(content: Features, style: Features, strength: float = 1.0, patch_size: int = 3) -> Features:
+    """Replaces each patch of the content by the style patch it correlates with best.
+
+    Args, returns and errors are those of :func:`~artnet_core.transfers.pairs.transfer_pairs`; ``patch_size`` is
+    the side of the swapped patches in cells, odd.
+    """
+
+    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+        return swap(content_map[None], style_map[None], patch_size, matching_pool(*style_map.shape[-2:]))[0]
+
+    return transfer_pairs(content, style, strength, transfer)

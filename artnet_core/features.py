@@ -34,3 +34,22 @@ class Features:
         """The features of one picture of the batch; of the only one where the batch has one."""
         index = min(index, len(self.data) - 1)
         return self.with_data(self.data[index : index + 1])
+
+
+def check_style_count(name: str, styles: int, contents: int) -> None:
+    """Raises ValueError unless there is one style for all content pictures or one for each."""
+    if styles not in (1, contents):
+        raise ValueError(
+            f"The {name} is a batch of {styles} pictures, the content of {contents}: "
+            f"give 1 style picture or {contents}."
+        )
+
+
+def check_style(name: str, content: Features, style: Features) -> None:
+    """Raises ValueError unless a style fits the content: the same model, and 1 or as many pictures."""
+    if style.model != content.model:
+        raise ValueError(
+            f"The {name} features come from another model than the content features "
+            f"({style.model} and {content.model}): encode both with the same model."
+        )
+    check_style_count(name, len(style.data), len(content.data))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .aggregation import MARGIN, MULTIPLE, aggregate, pad_images
 from .decoder import Decoder
 from .encoder import RECEPTIVE_RADIUS, Encoder, block_outputs
-from .features import Features
+from .features import Features, check_style_count
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
 
 LAYERS = ("conv1", "conv3", "inception3b", "inception4e")
@@ -148,12 +148,9 @@ class ArtNet(nn.Module):
         check_images(content)
         texture_features = self.encode(style)
         color_features = None if color is None else self.encode(color)
-        for name, features in (("style", texture_features), ("color", color_features)):
-            if features is not None and len(features.data) not in (1, len(content)):
-                raise ValueError(
-                    f"The {name} is a batch of {len(features.data)} pictures, the content of {len(content)}: "
-                    f"give 1 {name} picture or {len(content)}."
-                )
+        check_style_count("style", len(style), len(content))
+        if color is not None:
+            check_style_count("color style", len(color), len(content))
         result = torch.empty(content.shape, dtype=torch.float32, device=self.device)
         for index in range(len(content)):
             result[index : index + 1] = self.stylize_frame(

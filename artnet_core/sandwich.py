@@ -7,7 +7,7 @@ import math
 import torch
 
 from .adain import adain
-from .features import Features
+from .features import Features, check_style
 from .swap import swap
 
 DEFAULT_DETAIL = 0.4
@@ -70,14 +70,5 @@ def _check(content: Features, texture: Features, color: Features, strength: floa
     for name, value in (("strength", strength), ("detail", detail)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must lie in 0..1, got {value}.")
-    for name, style in (("texture", texture), ("color", color)):
-        if style.model != content.model:
-            raise ValueError(
-                f"The {name} features come from another model than the content features "
-                f"({style.model} and {content.model}): encode both with the same model."
-            )
-        if len(style.data) not in (1, len(content.data)):
-            raise ValueError(
-                f"The {name} style is a batch of {len(style.data)} pictures, the content of {len(content.data)}: "
-                f"give 1 style picture or {len(content.data)}."
-            )
+    check_style("texture style", content, texture)
+    check_style("color style", content, color)

@@ -25,15 +25,6 @@ def check_batch(images: Tensor) -> None:
     check_images(images[:1, ..., :3].movedim(-1, 1))
 
 
-def check_style_count(name: str, styles: int, frames: int) -> None:
-    """Raises ValueError unless there is one style for all frames or one for each."""
-    if styles not in (1, frames):
-        raise ValueError(
-            f"The {name} style is a batch of {styles} pictures, the content of {frames}: "
-            f"give 1 style picture or {frames}."
-        )
-
-
 def collect(count: int, make: Callable[[int], Tensor], dtype: torch.dtype | None = None) -> Tensor:
     """Makes ``count`` frames ``[1, ...]`` one after the other, with progress and cancel, and gathers them.
 

@@ -4,8 +4,9 @@ import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
+from ..artnet_core.features import check_style_count
 from ..artnet_core.mask import check_mask, mask_images
-from .frames import check_batch, check_style_count, collect, frame_of, image_dtype, style_frames
+from .frames import check_batch, collect, frame_of, image_dtype, style_frames
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel, strips
 from .settings import detail_input, patch_size_input, strength_input
@@ -62,7 +63,7 @@ class Stylize(io.ComfyNode):
         check_batch(image)
         count, height = image.shape[:2]
         styles = [texture_style] if color_style is None else [texture_style, color_style]
-        for name, style in zip(("texture", "color"), styles, strict=False):
+        for name, style in zip(("texture style", "color style"), styles, strict=False):
             check_style_count(name, len(style), count)
         masks = None if mask is None else check_mask(mask, count)
 

@@ -5,9 +5,10 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features, sandwich_swap
+from ..artnet_core.features import check_style_count
 from ..artnet_core.mask import check_mask, mask_features
 from ..artnet_core.memory import transfer_bytes
-from .frames import check_style_count, collect
+from .frames import collect
 from .kinds import CATEGORY, FeatureMaps, supported
 from .settings import detail_input, patch_size_input, strength_input
 
@@ -60,8 +61,8 @@ class S2Transfer(io.ComfyNode):
     ) -> io.NodeOutput:
         count = len(content.data)
         color = texture_style if color_style is None else color_style
-        check_style_count("texture", len(texture_style.data), count)
-        check_style_count("color", len(color.data), count)
+        check_style_count("texture style", len(texture_style.data), count)
+        check_style_count("color style", len(color.data), count)
         masks = None if mask is None else check_mask(mask, count)
         device = mm.get_torch_device()
         mm.free_memory(transfer_bytes(content, texture_style), device)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..features import Features
+from ..features import Features, check_style
 
 
 def transfer_pairs(
@@ -29,16 +29,7 @@ def transfer_pairs(
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength must lie in 0..1, got {strength}.")
-    if style.model != content.model:
-        raise ValueError(
-            f"The style features come from another model than the content features ({style.model} and "
-            f"{content.model}): encode both with the same model."
-        )
-    if len(style.data) not in (1, len(content.data)):
-        raise ValueError(
-            f"The style is a batch of {len(style.data)} pictures, the content of {len(content.data)}: "
-            f"give 1 style picture or {len(content.data)}."
-        )
+    check_style("style", content, style)
     if strength == 0:
         return content
     sources, targets = content.data.float(), style.data.float()

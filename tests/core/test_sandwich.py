@@ -79,9 +79,9 @@ def test_numbers_out_of_range(encoded: tuple[Features, Features, Features], name
 
 def test_features_of_another_model(encoded: tuple[Features, Features, Features]) -> None:
     content, texture, _ = encoded
-    with pytest.raises(ValueError, match=r"texture features come from another model .* encode both"):
+    with pytest.raises(ValueError, match=r"texture style features come from another model .* encode both"):
         sandwich_swap(content, replace(texture, model="another"))
-    with pytest.raises(ValueError, match="color features come from another model"):
+    with pytest.raises(ValueError, match="color style features come from another model"):
         sandwich_swap(content, texture, replace(texture, model="another"))
 
 

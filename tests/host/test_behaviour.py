@@ -211,7 +211,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
             "out": transfer(),
         },
         "ArtNet_S2Transfer",
-        "The texture features come from another model than the content features",
+        "The texture style features come from another model than the content features",
     ),
     "S2 with too many styles": (
         {**FEATURES, "styles": repeat("style", 3), "style_features": encode("styles"), "out": transfer()},

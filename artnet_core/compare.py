@@ -32,15 +32,12 @@ class Score:
         edges: SSIM of the Sobel edges of content and result; higher is better.
         style: relative Gram distance of style and result; lower is better.
         color: sliced Wasserstein distance of the colours of style and result; lower is better.
-        moments: how far the channels' means and standard deviations are from the style's, in the features that the
-            decoder gets, as a share of the style's; lower is better.
         seconds: of the transfer by itself; encoder and decoder are the same for all methods.
     """
 
     edges: float
     style: float
     color: float
-    moments: float
     seconds: float
 
 
@@ -78,29 +75,8 @@ def run_method(
         edges=edge_ssim(content, result).item(),
         style=style_distance(style, result, judge).item(),
         color=color_distance(style, result).item(),
-        moments=moment_distance(features[1].data, transferred.data),
         seconds=seconds,
     )
-
-
-def moment_distance(style: Tensor, features: Tensor) -> float:
-    """Difference of the channels' means and standard deviations, as a share of the style's own.
-
-    Args:
-        style: ``[1, C, hs, ws]``.
-        features: ``[1, C, h, w]``.
-
-    Returns:
-        Norm of the differences over the norm of the style's moments; 0 where all moments are met.
-    """
-
-    def moments(data: Tensor) -> Tensor:
-        cells = data[0].flatten(1).float()
-        return torch.stack([cells.mean(1), cells.std(1, correction=0)])
-
-    target = moments(style)
-    difference: float = (moments(features) - target).norm().item()
-    return difference / max(float(target.norm()), 1e-12)
 
 
 def compare_methods(

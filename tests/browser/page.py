@@ -21,9 +21,8 @@ MISSING = """() => {
   const types = graphs.flatMap(graph => graph.nodes.map(node => node.type));
   return types.filter(type => !(type in window.LiteGraph.registered_node_types));
 }"""
-# As text, for the page too sends and saves it as text, which drops what is undefined.
+# As text, for the page too sends it as text, which drops what is undefined.
 TO_API_PROMPT = "async () => JSON.stringify((await window.app.graphToPrompt()).output)"
-TO_WORKFLOW = "async () => JSON.stringify((await window.app.graphToPrompt()).workflow)"
 WATCH_RUN = """() => {
   window.testRunEnded = false;
   for (const event of ['execution_success', 'execution_error', 'execution_interrupted'])
@@ -92,10 +91,6 @@ class ComfyPage:
     def to_api_prompt(self) -> dict[str, Any]:
         """The open workflow as the page would send it to the server."""
         return json.loads(self.page.evaluate(TO_API_PROMPT))
-
-    def to_workflow(self) -> dict[str, Any]:
-        """The open workflow as the page would save it."""
-        return json.loads(self.page.evaluate(TO_WORKFLOW))
 
     def press_run(self, seconds: float = 300.0) -> dict[str, Any]:
         """Presses Run, waits until the prompt has ended and its outputs are shown, and returns its history entry.

@@ -1,4 +1,4 @@
-"""Multi-level feature aggregation: all encoder blocks concatenated at one stride (paper, Section 3).
+"""Multi-level feature aggregation: all encoder blocks concatenated at one stride.
 
 The trunk pads its convolutions with zeros, so border features resemble border features of any other picture and a swap
 would draw a frame. Here the picture is reflected outwards before the encoder, and the cells nearest to the zeros are

@@ -1,4 +1,4 @@
-"""A chart of the channels that zero-channel pruning kept, ReLU by ReLU (paper, Fig. 5)."""
+"""A chart of the channels that zero-channel pruning kept, ReLU by ReLU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoder: GoogLeNet's trunk, conv1 to inception4e (paper, Section 3).
+"""The encoder: GoogLeNet's trunk, conv1 to inception4e.
 
 Names, shapes, BN epsilon and ``ceil_mode`` pools are torchvision's, so its state dicts fit. Two things are free: the
 number of channels of every unit (a pruned trunk is the same class with smaller widths), and the namespace the

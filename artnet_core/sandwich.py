@@ -1,4 +1,4 @@
-"""S2, the sandwich swap transform: AdaIN, Swap, AdaIN (paper, Section 3.2)."""
+"""S2, the sandwich swap transform: AdaIN, Swap, AdaIN."""
 
 from __future__ import annotations
 

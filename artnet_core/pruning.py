@@ -55,18 +55,25 @@ class PruningReport:
     images: int
 
     def __str__(self) -> str:
-        def line(name: str, before: float, after: float) -> str:
-            return f"{name:<28}{before:>14,.0f}{after:>14,.0f}{after / before:>9.1%}"
+        """A table that reads well as plain text and as Markdown, which is how some hosts show texts."""
+
+        def line(name: str, before: str, after: str, left: str) -> str:
+            return f"| {name:<23} | {before:>9} | {after:>9} | {left:>6} |"
+
+        def counts(name: str, before: float, after: float) -> str:
+            return line(name, f"{before:,.0f}", f"{after:,.0f}", f"{after / before:.1%}")
 
         measured = f"{self.images} pictures" if self.images else "a synthetic picture"
         return "\n".join(
             [
-                f"{'':<28}{'before':>14}{'after':>14}{'left':>9}",
-                *(line(layer.name, layer.total, layer.kept) for layer in self.layers),
-                line("channels", sum(x.total for x in self.layers), sum(x.kept for x in self.layers)),
-                line("encoder parameters", *self.encoder_parameters),
-                line("decoder parameters", *self.decoder_parameters),
-                line("multiply-adds per pixel", *self.multiply_adds),
+                line("", "before", "after", "left"),
+                line("-" * 23, "-" * 8 + ":", "-" * 8 + ":", "-" * 5 + ":"),
+                *(counts(layer.name, layer.total, layer.kept) for layer in self.layers),
+                counts("channels", sum(x.total for x in self.layers), sum(x.kept for x in self.layers)),
+                counts("encoder parameters", *self.encoder_parameters),
+                counts("decoder parameters", *self.decoder_parameters),
+                counts("multiply-adds per pixel", *self.multiply_adds),
+                "",
                 f"largest difference on {measured}: features {self.largest_feature_difference:.1e} of the maximum, "
                 f"pixels {self.largest_image_difference:.1e}",
             ]

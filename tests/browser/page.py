@@ -59,7 +59,8 @@ class ComfyPage:
         self._host = host
         self._vue_nodes = vue_nodes
         self._errors: list[ConsoleError] = []
-        self._context = browser.new_context(viewport={"width": 1600, "height": 900})
+        # So large that a whole workflow in view is near enough for the page to draw its texts.
+        self._context = browser.new_context(viewport={"width": 2200, "height": 1240})
         self._context.set_default_timeout(SECONDS * 1000)
         quiet = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False, "Comfy.Locale": "en"}
         drawing = {"Comfy.VueNodes.Enabled": vue_nodes, "Comfy.VueNodes.AutoScaleLayout": False}

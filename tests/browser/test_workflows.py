@@ -58,7 +58,6 @@ def test_opens_and_runs(page: ComfyPage, host: Host, path: Path, request: pytest
     assert own_errors(page) == []
     if UPDATE and path.stem in PICTURED and "classic" in request.node.name:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.page.set_viewport_size({"width": 2200, "height": 1240})  # so near that texts are drawn
         page.screenshot(SCREENSHOTS / f"{path.stem}.jpg")
 
 

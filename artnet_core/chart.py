@@ -1,16 +1,22 @@
-"""A chart of the channels that zero-channel pruning kept, ReLU by ReLU."""
+"""Charts of channels, ReLU by ReLU: what pruning kept, and what is zero on pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from PIL import Image, ImageDraw, ImageFont
 
+from .channels import UnitChannels
 from .pruning import PruningReport
 
 _BACKGROUND, _INK, _FAINT = (250, 249, 246), (40, 40, 46), (150, 150, 156)
-_KEPT, _CUT = (38, 84, 124), (221, 214, 200)
+_LIVE, _UNSTEADY, _ZERO = (38, 84, 124), (224, 159, 62), (221, 214, 200)
 
 _LABEL_WIDTH, _BAR_WIDTH, _NUMBER_WIDTH, _MARGIN = 190, 640, 110, 24
 _ROW, _HEADER = 20, 64
+
+Bar = tuple[str, Sequence[int], str]
+"""A label, the channels of each colour (live, unsteady, zero), and the number behind the bar."""
 
 
 def channel_chart(report: PruningReport) -> Image.Image:
@@ -19,24 +25,51 @@ def channel_chart(report: PruningReport) -> Image.Image:
     Returns:
         An RGB picture, about 990 pixels wide and 1,000 high.
     """
+    kept, total = sum(x.kept for x in report.layers), sum(x.total for x in report.layers)
+    before, after = report.encoder_parameters
+    return _bars(
+        f"{kept:,} of {total:,} channels kept",
+        f"encoder {before:,} to {after:,} parameters ({after / before:.0%})",
+        [(x.name, (x.kept, 0, x.total - x.kept), f"{x.kept} / {x.total}") for x in report.layers],
+    )
+
+
+def zero_chart(units: Mapping[str, UnitChannels]) -> Image.Image:
+    """Draws one bar per ReLU: dark what every picture drives, orange what only some do, pale what none does.
+
+    Returns:
+        An RGB picture, about 990 pixels wide and 1,000 high.
+    """
+    zero, unsteady = (sum(getattr(x, name) for x in units.values()) for name in ("always_zero", "sometimes_zero"))
+    total, pictures = sum(x.channels for x in units.values()), max(len(x.maxima) for x in units.values())
+    bars: list[Bar] = []
+    for name, x in units.items():
+        live = x.channels - x.sometimes_zero - x.always_zero
+        bars.append((name, (live, x.sometimes_zero, x.always_zero), f"{x.always_zero} / {x.channels}"))
+    return _bars(
+        f"{zero:,} of {total:,} channels are zero on all of {pictures} pictures",
+        f"pale: zero on all; orange: zero on some ({unsteady:,}); dark: never zero",
+        bars,
+    )
+
+
+def _bars(headline: str, summary: str, bars: Sequence[Bar]) -> Image.Image:
     width = 2 * _MARGIN + _LABEL_WIDTH + _BAR_WIDTH + _NUMBER_WIDTH
-    height = 2 * _MARGIN + _HEADER + _ROW * len(report.layers)
+    height = 2 * _MARGIN + _HEADER + _ROW * len(bars)
     image = Image.new("RGB", (width, height), _BACKGROUND)
     draw = ImageDraw.Draw(image)
     title, text = ImageFont.load_default(22), ImageFont.load_default(14)
-
-    kept, total = sum(x.kept for x in report.layers), sum(x.total for x in report.layers)
-    before, after = report.encoder_parameters
-    draw.text((_MARGIN, _MARGIN), f"{kept:,} of {total:,} channels kept", _INK, title)
-    summary = f"encoder {before:,} to {after:,} parameters ({after / before:.0%})"
+    draw.text((_MARGIN, _MARGIN), headline, _INK, title)
     draw.text((_MARGIN, _MARGIN + 30), summary, _FAINT, text)
 
-    left = _MARGIN + _LABEL_WIDTH
-    scale = _BAR_WIDTH / max(x.total for x in report.layers)
-    for index, layer in enumerate(report.layers):
+    start = _MARGIN + _LABEL_WIDTH
+    scale = _BAR_WIDTH / max(sum(parts) for _, parts, _ in bars)
+    for index, (name, parts, number) in enumerate(bars):
         top = _MARGIN + _HEADER + _ROW * index
-        draw.text((_MARGIN, top), layer.name, _INK, text)
-        draw.rectangle((left, top + 3, left + layer.total * scale, top + _ROW - 4), _CUT)
-        draw.rectangle((left, top + 3, left + layer.kept * scale, top + _ROW - 4), _KEPT)
-        draw.text((left + layer.total * scale + 10, top), f"{layer.kept} / {layer.total}", _FAINT, text)
+        draw.text((_MARGIN, top), name, _INK, text)
+        # From the whole bar inwards, so that a colour without channels leaves no line.
+        for end, color in zip((3, 2, 1), (_ZERO, _UNSTEADY, _LIVE), strict=True):
+            if parts[end - 1]:
+                draw.rectangle((start, top + 3, start + sum(parts[:end]) * scale, top + _ROW - 4), color)
+        draw.text((start + sum(parts) * scale + 10, top), number, _FAINT, text)
     return image

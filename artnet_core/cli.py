@@ -1,4 +1,4 @@
-"""The command line: ``artnet stylize``, ``artnet compare``, ``artnet prune``, ``artnet info``."""
+"""The command line: ``artnet stylize``, ``compare``, ``prune``, ``channels``, ``info``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from .chart import channel_chart
+from .channels import channel_table, measure_channels, zeros_over_pictures
+from .chart import channel_chart, zero_chart
 from .checkpoint import load, save
 from .compare import compare_methods
 from .features import Features
@@ -71,6 +72,20 @@ def prune(options: argparse.Namespace) -> None:
     print(f"Wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")
     if options.plot is not None:
         channel_chart(report).save(options.plot)
+        print(f"Wrote {options.plot}")
+
+
+def channels(options: argparse.Namespace) -> None:
+    """``artnet channels``: which channels of an encoder are zero on which pictures."""
+    model = load(options.model_file)
+    pictures = pictures_in(options.folder)
+    units = measure_channels(model, (read_picture(path).rgb for path in tqdm(pictures, unit="picture")))
+    print(channel_table(units))
+    zeros = zeros_over_pictures(units)
+    steps = sorted({1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, len(zeros)} & set(range(1, len(zeros) + 1)))
+    print("zero on all of the first " + ", ".join(f"{count}: {zeros[count - 1]:,}" for count in steps))
+    if options.plot is not None:
+        zero_chart(units).save(options.plot)
         print(f"Wrote {options.plot}")
 
 
@@ -147,6 +162,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--plot", type=Path, metavar="FILE", help="write a chart of the kept channels, a .png")
     command.set_defaults(run=prune)
+
+    command = commands.add_parser("channels", help="say which channels of an encoder are zero on a folder of pictures")
+    command.add_argument("model_file", type=Path, metavar="MODEL", help="model file")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="pictures")
+    command.add_argument("--plot", type=Path, metavar="FILE", help="write a chart, a .png")
+    command.set_defaults(run=channels)
 
     command = commands.add_parser("info", help="say what a model file holds")
     command.add_argument("file", type=Path)

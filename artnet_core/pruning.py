@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .aggregation import pad_images
+from .channels import measure_channels
 from .decoder import Decoder, stages_of
 from .encoder import TRUNK, ConvBlock, Encoder, block_outputs, widths_of
-from .model import LAYERS, ArtNet, check_images
+from .model import LAYERS, ArtNet
 
 Masks = dict[str, Tensor]
 """Per unit of the trunk its vector m: bool ``[channels]``, True for a channel that stays."""
@@ -106,8 +106,8 @@ def prune_zero_channels(
     images = [calibration] if isinstance(calibration, Tensor) else list(calibration or ())
     masks = provable_masks(model.encoder)
     if images:
-        maxima = channel_maxima(model, images)
-        masks = {name: mask & (maxima[name] > threshold) for name, mask in masks.items()}
+        units = measure_channels(model, images)
+        masks = {name: mask & (units[name].maxima.amax(0).to(mask.device) > threshold) for name, mask in masks.items()}
     masks = {name: _keep_one(mask) for name, mask in masks.items()}
     pruned = apply_masks(model, masks)
     return pruned, _report(model, pruned, masks, images)
@@ -131,30 +131,6 @@ def provable_masks(encoder: Encoder) -> Masks:
             can_rise = (weight != 0).flatten(1).any(1)
         masks[name] = can_rise | (bias > 0)
     return masks
-
-
-@torch.no_grad()
-def channel_maxima(model: ArtNet, images: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The largest activation of every channel of every ReLU over a set of pictures: per unit ``[channels]``."""
-    maxima: dict[str, Tensor] = {}
-
-    def hook(name: str) -> torch.utils.hooks.RemovableHandle:
-        def record(_module: torch.nn.Module, _inputs: object, output: Tensor) -> None:
-            largest = output.amax(dim=(0, 2, 3))
-            maxima[name] = torch.maximum(maxima[name], largest) if name in maxima else largest
-
-        return _block(model.encoder, name).register_forward_hook(record)
-
-    handles = [hook(name) for name in TRUNK]
-    try:
-        for batch in images:
-            check_images(batch)
-            for image in batch:
-                model.encoder(pad_images(image[None].to(model.device, model.dtype)))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return maxima
 
 
 def prune_encoder(encoder: Encoder, masks: Masks) -> Encoder:

@@ -8,10 +8,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from artnet_core import ArtNet, prune_zero_channels
+from artnet_core.channels import measure_channels
 from artnet_core.chart import channel_chart
 from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, save, shipped_models
 from artnet_core.encoder import TRUNK
-from artnet_core.pruning import channel_maxima, parameters, provable_masks
+from artnet_core.pruning import parameters, provable_masks
 
 
 def zero_by_batch_norm() -> dict[str, Tensor]:
@@ -83,8 +84,8 @@ def test_channels_without_positive_weights_cannot_rise(model: ArtNet, photo: Ten
 
 def test_a_threshold_of_zero_cuts_what_no_picture_drives(model: ArtNet, photo: Tensor) -> None:
     pruned, report = prune_zero_channels(model, photo)
-    maxima = channel_maxima(model, [photo])
-    assert [layer.kept for layer in report.layers] == [int((m > 0).sum()) or 1 for m in maxima.values()]
+    units = measure_channels(model, [photo])
+    assert [layer.kept for layer in report.layers] == [int((x.maxima > 0).sum()) or 1 for x in units.values()]
     assert report.largest_feature_difference < 1e-5 and report.largest_image_difference < 1e-5
     assert report.images == 1
     assert parameters(pruned) < parameters(model)

@@ -54,10 +54,20 @@ def _encoder(options: argparse.Namespace, device: torch.device) -> int:
 
 def _decoder(options: argparse.Namespace, device: torch.device) -> int:
     weights = {**DEFAULT_WEIGHTS, **dict(options.weight)}
-    settings = DecoderSettings(options.batch, options.size, options.seed, options.rate, options.stages, weights)
+    start = None if options.start is None else load(options.start)
+    settings = DecoderSettings(
+        options.batch,
+        options.size,
+        options.seed,
+        options.rate,
+        options.stages,
+        weights,
+        "" if start is None else start.fingerprint,
+    )
     pictures = load_pictures(options.data, stored_side(settings.size), device)
     source = load_pruned_encoder(options.encoder, pictures.photo[:_CALIBRATION_PICTURES])
-    task = DecoderTask(settings, pictures, load_teacher(options.teacher, device), source)
+    decoder = None if start is None else start.decoder
+    task = DecoderTask(settings, pictures, load_teacher(options.teacher, device), source, decoder)
     return _train(task, options, {**asdict(settings), "data": pictures.digest})
 
 
@@ -150,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     decoder.add_argument(
         "--weight", type=_weight, action="append", default=[], metavar="LOSS=NUMBER", help="of a loss; repeatable"
     )
+    decoder.add_argument("--start", type=Path, metavar="MODEL", help="begin with this model's decoder")
     decoder.set_defaults(command=_decoder)
 
     scores = commands.add_parser("evaluate", help="score models on held-out pictures")

@@ -51,6 +51,7 @@ class DecoderSettings:
         rate: highest learning rate.
         stages: shape of the decoder; see :func:`parse_stages`.
         weights: of the losses by name.
+        start: fingerprint of the model whose decoder the run begins with; empty for random weights.
     """
 
     batch: int = 8
@@ -59,6 +60,7 @@ class DecoderSettings:
     rate: float = 4e-4
     stages: str = DEFAULT_STAGES
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+    start: str = ""
 
 
 def parse_stages(text: str) -> dict[int, list[int]]:
@@ -103,9 +105,20 @@ class DecoderTask:
         pictures: to reconstruct, and to transfer from art to photographs.
         teacher: on the same device.
         source: the encoder.
+        start: a decoder for this encoder to go on from; random weights by default.
+
+    Raises:
+        ValueError: ``start`` reads other features or has other stages than the settings.
     """
 
-    def __init__(self, settings: DecoderSettings, pictures: Pictures, teacher: Teacher, source: PrunedEncoder) -> None:
+    def __init__(
+        self,
+        settings: DecoderSettings,
+        pictures: Pictures,
+        teacher: Teacher,
+        source: PrunedEncoder,
+        start: Decoder | None = None,
+    ) -> None:
         self.settings = settings
         self.pictures = pictures
         self.teacher = teacher
@@ -120,6 +133,8 @@ class DecoderTask:
         self.model = ArtNet(source.encoder, decoder, _STRIDE)
         self.model.to(self.device).to(memory_format=torch.channels_last)
         self.scale = self._feature_scale()
+        if start is not None:
+            self._start_from(start)
         self.ema = Ema(self.model.decoder, _EMA_DECAY)
         self.optimizer = torch.optim.Adam(self.model.decoder.parameters(), lr=settings.rate)
 
@@ -193,6 +208,18 @@ class DecoderTask:
         }
         model = ArtNet(self.source.encoder, decoder, _STRIDE, {**of_encoder, "decoder": json.dumps(summary), **trained})
         save_models(model, self.source, out)
+
+    @torch.no_grad()
+    def _start_from(self, start: Decoder) -> None:
+        shapes = {name: tensor.shape for name, tensor in self.model.decoder.state_dict().items()}
+        if {name: tensor.shape for name, tensor in start.state_dict().items()} != shapes:
+            raise ValueError(
+                f"The decoder to start from has the stages {start.stages}, this run {self.model.decoder.stages}, "
+                "or their encoders differ: give --encoder its own model and --stages its shape."
+            )
+        self.model.decoder.load_state_dict(start.state_dict())
+        first = self.model.decoder.get_submodule(f"stride{_STRIDE}.0").get_parameter("weight")
+        first.div_(self.scale.view(1, -1, 1, 1))  # on export the scale is multiplied in again
 
     def _draw(self, pictures: Tensor) -> Tensor:
         return draw(pictures, self.settings.batch, self.settings.size, self.generator)

@@ -12,6 +12,7 @@ import artnet_core as artnet
 from artnet_core.checkpoint import CheckpointError
 from artnet_core.encoder import Encoder
 from artnet_core.pruning import parameters
+from artnet_core.training.__main__ import main
 from artnet_core.training.data import load_pictures
 from artnet_core.training.decoder import parse_stages, random_details
 from artnet_core.training.export import load_pruned_encoder
@@ -87,3 +88,38 @@ def test_the_dial_is_trained_from_end_to_end() -> None:
     assert min(details) == 0 and max(details) == 1
     assert 0.05 < sum(detail == 0 for detail in details) / 2000 < 0.12
     assert 0.45 < sum(details) / 2000 < 0.55
+
+
+def test_a_run_begins_with_another_models_decoder(
+    decoder_run: Path, encoder_run: Path, data: Path, teacher_file: Path, tmp_path: Path
+) -> None:
+    """Two steps at a rate of next to nothing change next to nothing, whatever scale the features have."""
+    out = tmp_path / "tuned.safetensors"
+    arguments = ["decoder", "--encoder", encoder_run, "--data", data, "--teacher", teacher_file, "--out", out]
+    arguments += ["--steps", 2, "--batch", 2, "--size", 64, "--log-every", 1, "--device", "cpu", "--rate", 1e-9]
+    arguments += ["--start", decoder_run]
+    assert main([str(argument) for argument in (*arguments, "--stages", "8:32,32 4:16 2:16")]) == 0
+    start, tuned = artnet.load(decoder_run), artnet.load(out)
+    assert json.loads(tuned.provenance["decoder_settings"])["start"] == start.fingerprint
+    picture = load_pictures([data], 64, CPU).photo[:1].float() / 255
+    assert (tuned.decode(tuned.encode(picture)) - start.decode(start.encode(picture))).abs().max() < 5e-3
+    assert curve(out)[0]["pixels"] < 0.8 * curve(decoder_run)[0]["pixels"]
+
+
+def test_a_decoder_of_another_shape_is_no_start(
+    decoder_run: Path, data: Path, teacher_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "decoder",
+        "--encoder",
+        decoder_run,
+        "--start",
+        decoder_run,
+        "--stages",
+        "8:32 4:16 2:16",
+        "--steps",
+        1,
+    ]
+    arguments += ["--data", data, "--teacher", teacher_file, "--out", tmp_path / "a.safetensors", "--size", 64]
+    assert main([str(argument) for argument in arguments]) == 1
+    assert "--stages" in capsys.readouterr().err

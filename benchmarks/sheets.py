@@ -18,7 +18,7 @@ from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.compare import compare_methods
 from artnet_core.mix import mix_styles
 from artnet_core.picture import Picture, read_picture, to_image
-from artnet_core.transfers import ALL_METHODS
+from artnet_core.transfers import ALL_METHODS, LABELS
 
 ROOT = Path(__file__).parents[1]
 SHEETS = ROOT / "docs" / "sheets"
@@ -101,6 +101,9 @@ def help_pictures(model: artnet.ArtNet) -> None:
     pair = [model.encode(wave), model.encode(street)]
     mixed = [artnet.sandwich_swap(content, mix_styles(pair, weights)) for weights in ((1, 0), (1, 1), (0, 1))]
     save("mix", [model.decode(features) for features in mixed], ["weights 1, 0", "weights 1, 1", "weights 0, 1"])
+    methods = ("wct", "optimal_wct", "avatar", "style_swap")
+    painted_by = [model.decode(ALL_METHODS[method](content, pair[0])) for method in methods]
+    save("feature_transfer", painted_by, [LABELS[method] for method in methods])
     pruned = artnet.prune_zero_channels(unpruned)[0]
     save("save_model", [unpruned.stylize(cat, wave), pruned.stylize(cat, wave)], ["before pruning", "after pruning"])
 

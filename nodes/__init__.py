@@ -6,6 +6,7 @@ from comfy_api.v0_0_2 import ComfyExtension, io
 
 from .decode import Decoder
 from .encode import Encoder
+from .feature_transfer import FeatureTransfer
 from .folder import register_model_folder
 from .loader import Loader
 from .mix import StyleMix
@@ -19,7 +20,17 @@ class ArtNetExtension(ComfyExtension):
     """All nodes of the pack."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [Loader, Encoder, ZeroChannelPrune, S2Transfer, Decoder, Stylize, StyleMix, SaveModel]
+        return [
+            Loader,
+            Encoder,
+            ZeroChannelPrune,
+            S2Transfer,
+            FeatureTransfer,
+            Decoder,
+            Stylize,
+            StyleMix,
+            SaveModel,
+        ]
 
 
 async def comfy_entrypoint() -> ComfyExtension:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..artnet_core import ArtNet, Features
+from ..artnet_core.memory import transfer_bytes
 from ..artnet_core.model import check_images
 from .managed import strips
 
@@ -47,6 +48,18 @@ def collect(count: int, make: Callable[[int], Tensor], dtype: torch.dtype | None
         progress.update(1)
     assert frames is not None
     return frames
+
+
+def on_device(features: Features, index: int) -> Features:
+    """The features of one frame, or of the only one, where the host computes."""
+    frame = features.pick(index)
+    return frame.with_data(frame.data.to(mm.get_torch_device()))
+
+
+def collect_features(content: Features, style: Features, transfer: Callable[[int], Features]) -> Features:
+    """Frees memory for a transfer of the style to one frame of the content, then makes and gathers all frames."""
+    mm.free_memory(transfer_bytes(content, style), mm.get_torch_device())
+    return content.with_data(collect(len(content.data), lambda index: transfer(index).data))
 
 
 def image_dtype() -> torch.dtype:

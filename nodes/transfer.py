@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import comfy.model_management as mm
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features, sandwich_swap
 from ..artnet_core.features import check_style_count
 from ..artnet_core.mask import check_mask, mask_features
-from ..artnet_core.memory import transfer_bytes
-from .frames import collect
+from .frames import collect_features, on_device
 from .kinds import CATEGORY, FeatureMaps, supported
 from .settings import detail_input, patch_size_input, strength_input
 
@@ -64,20 +62,14 @@ class S2Transfer(io.ComfyNode):
         check_style_count("texture style", len(texture_style.data), count)
         check_style_count("color style", len(color.data), count)
         masks = None if mask is None else check_mask(mask, count)
-        device = mm.get_torch_device()
-        mm.free_memory(transfer_bytes(content, texture_style), device)
 
-        def on_device(features: Features, index: int) -> Features:
-            frame = features.pick(index)
-            return frame.with_data(frame.data.to(device))
-
-        def transfer(index: int) -> Tensor:
+        def transfer(index: int) -> Features:
             frame = on_device(content, index)
             texture = on_device(texture_style, index)
             palette = texture if color is texture_style else on_device(color, index)
             result = sandwich_swap(frame, texture, palette, strength, detail, patch_size)
             if masks is not None:
                 result = mask_features(frame, result, masks[min(index, len(masks) - 1)])
-            return result.data
+            return result
 
-        return io.NodeOutput(content.with_data(collect(count, transfer)))
+        return io.NodeOutput(collect_features(content, texture_style, transfer))

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import artnet_core as artnet
 from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
+from artnet_core.transfers import ALL_METHODS
 
 from .conftest import ELSEWHERE_MODEL, REPOSITORY
 from .host import Host, Interrupted, NodeFailed, raise_if_failed
@@ -60,6 +61,16 @@ def encode(image: str, model: str = "model") -> dict[str, Any]:
 def transfer(content: str = "content_features", style: str = "style_features", **inputs: Any) -> dict[str, Any]:
     settings = {"strength": 1.0, "detail": 0.4, "patch_size": 3, **inputs}
     return node("ArtNet_S2Transfer", content=(content, 0), texture_style=(style, 0), **settings)
+
+
+def feature_transfer(method: str = "wct", strength: float = 1.0) -> dict[str, Any]:
+    return node(
+        "ArtNet_FeatureTransfer",
+        content=("content_features", 0),
+        style=("style_features", 0),
+        method=method,
+        strength=strength,
+    )
 
 
 def decode(features: str, model: str = "model") -> dict[str, Any]:
@@ -109,6 +120,7 @@ IDENTITIES: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
         "b",
     ),
     "S2, strength 0": ({**FEATURES, "a": transfer(strength=0.0)}, "a", "content_features"),
+    "feature transfer, strength 0": ({**FEATURES, "a": feature_transfer(strength=0.0)}, "a", "content_features"),
     "a mix of one style is the style": (
         {
             **FEATURES,
@@ -144,6 +156,26 @@ def test_the_chain_is_the_one_box_node(odd_host: Host) -> None:
     }
     images = odd_host.images(odd_host.run(graph(odd_host, **nodes)))
     assert (pixels(images["out_a"]) - pixels(images["out_b"])).abs().max() <= 1
+
+
+@pytest.mark.parametrize("method", ["wct", "adain"])
+def test_feature_transfer_is_the_cores(odd_host: Host, method: str) -> None:
+    nodes = {
+        "frames": node("ImageBatch", image1=("content", 0), image2=("style", 0)),
+        "styles": node("ImageBatch", image1=("style", 0), image2=("content", 0)),
+        "content_features": encode("frames"),
+        "style_features": encode("styles"),
+        "transferred": feature_transfer(method, 0.8),
+        "a": decode("transferred"),
+        "out": preview("a"),
+    }
+    images = odd_host.images(odd_host.run(graph(odd_host, **nodes)))["out"]
+    pictures = torch.cat([scaled(name, WIDTH, HEIGHT) for name in ("coffee.jpg", "great_wave.jpg")])
+    with torch.inference_mode():
+        model = artnet.load()
+        features = ALL_METHODS[method](model.encode(pictures), model.encode(pictures.flip(0)), strength=0.8)
+        expected = model.decode(features)
+    assert (pixels(images) - saved(expected)).abs().max() <= 2
 
 
 def test_comparison_sees_a_difference(odd_host: Host) -> None:
@@ -217,6 +249,11 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
         {**FEATURES, "styles": repeat("style", 3), "style_features": encode("styles"), "out": transfer()},
         "ArtNet_S2Transfer",
         "The texture style is a batch of 3 pictures, the content of 1: give 1 style picture or 1.",
+    ),
+    "feature transfer with too many styles": (
+        {**FEATURES, "styles": repeat("style", 3), "style_features": encode("styles"), "out": feature_transfer()},
+        "ArtNet_FeatureTransfer",
+        "The style is a batch of 3 pictures, the content of 1: give 1 style picture or 1.",
     ),
     "stylize with too many colour styles": (
         {

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from comfy_api.v0_0_2 import io
+
+from ..artnet_core import Features
+from ..artnet_core.features import check_style_count
+from ..artnet_core.transfers import ALL_METHODS
+from .frames import collect_features, on_device
+from .kinds import CATEGORY, FeatureMaps, supported
+from .settings import strength_input
+
+
+class FeatureTransfer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ArtNet_FeatureTransfer",
+            display_name="ArtNet Feature Transfer",
+            category=CATEGORY,
+            description="Other methods of the literature on the same encoder and decoder: to compare, or for their "
+            "own look.",
+            inputs=[
+                FeatureMaps.Input("content", tooltip="Features of the pictures to paint."),
+                FeatureMaps.Input(
+                    "style", tooltip="Features of the picture whose look is taken: one, or one for each content."
+                ),
+                io.Combo.Input(
+                    "method",
+                    options=list(ALL_METHODS),
+                    default="wct",
+                    tooltip="How the style is brought to the content; the help page says what each method does to the "
+                    "picture.",
+                ),
+                strength_input(),
+            ],
+            outputs=[FeatureMaps.Output(display_name="features", tooltip="For ArtNet Decoder.")],
+            **supported(
+                search_aliases=["WCT", "AdaIN", "Avatar-Net", "StyleSwap", "optimal transport", "feature transfer"]
+            ),
+        )
+
+    @classmethod
+    def execute(cls, content: Features, style: Features, method: str, strength: float) -> io.NodeOutput:
+        check_style_count("style", len(style.data), len(content.data))
+
+        def transfer(index: int) -> Features:
+            return ALL_METHODS[method](on_device(content, index), on_device(style, index), strength=strength)
+
+        return io.NodeOutput(collect_features(content, style, transfer))

@@ -76,7 +76,7 @@ def transfer_bytes(content: Features, style: Features) -> int:
 def _transfer_bytes(channels: int, content: tuple[int, int], style: tuple[int, int]) -> int:
     cells, style_cells = content[0] * content[1], style[0] * style[1]
     values = channels * (_CONTENT_COPIES * cells + _STYLE_COPIES * style_cells)
-    volume = cells * style_cells // matching_pool(*style) ** 4
+    volume = cells * style_cells // matching_pool(content, style) ** 4
     return (values + _CORRELATION_BLOCKS * min(BLOCK_ELEMENTS, volume)) * _FLOAT32
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from .adain import adain
 from .features import Features, check_style
@@ -12,13 +13,31 @@ from .swap import swap
 
 DEFAULT_DETAIL = 0.4
 
-# Style cells that content is compared with at the most; above, patches are matched on pooled maps.
+# Style cells that content is compared with at the most, and comparisons in all up to which maps are matched as they
+# are: 512 x 512 pixels with 512 x 512.
 _MOST_STYLE_CELLS = 4096
+_MOST_COMPARISONS = 2**24
 
 
-def matching_pool(height: int, width: int) -> int:
-    """Cells per side to pool so that a style map of this size has at most 4,096 cells to match."""
-    return max(1, math.ceil(math.sqrt(height * width / _MOST_STYLE_CELLS)))
+def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
+    """Cells per side that are matched as one.
+
+    Large pictures are matched at twice the stride and copied at full resolution, and so is a style map of more than
+    4,096 cells, more coarsely the larger it is. Time then grows with the content's size and no more with the style's.
+
+    Args:
+        content: height and width of the content's map in cells.
+        style: likewise.
+    """
+    style_cells = style[0] * style[1]
+    needed = math.ceil(math.sqrt(style_cells / _MOST_STYLE_CELLS))
+    many = content[0] * content[1] * style_cells > _MOST_COMPARISONS
+    return max(needed, 2 if many else 1)
+
+
+def map_size(features: Tensor) -> tuple[int, int]:
+    """Height and width of ``[..., h, w]``."""
+    return features.shape[-2], features.shape[-1]
 
 
 def sandwich_swap(
@@ -57,9 +76,9 @@ def sandwich_swap(
 
     projected = adain(content.data.float(), texture.data)
     if detail < 1:
-        pooling = matching_pool(*texture.data.shape[-2:])
-        swapped = swap(projected, texture.data.float(), patch_size, pooling)
-        mixed = torch.lerp(swapped, projected, detail)
+        pooling = matching_pool(map_size(content.data), map_size(texture.data))
+        swapped = swap(projected, texture.data, patch_size, pooling)
+        mixed = torch.lerp(swapped.float(), projected, detail)
     else:
         mixed = projected
     transferred = adain(mixed, color.data)

@@ -1,7 +1,7 @@
-"""Scores of a style transfer: edges kept, texture met, colours met.
+"""Scores of a style transfer: edges kept, texture met, colours met; and of features: statistics met, patches copied.
 
 The paper scores edges by SSIM on the maps of a learned detector (Table 2); texture is judged here as by its style loss,
-by Gram matrices (Gatys et al. 2016). Every score is a pure, differentiable function of pictures: one number each.
+by Gram matrices (Gatys et al. 2016). Scores of pictures are pure and differentiable: one number each.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .adain import channel_statistics
+from .swap import match_patches
 
 FeatureNetwork = Callable[[Tensor], Sequence[Tensor]]
 """Pictures ``[B, 3, H, W]`` to feature maps ``[B, C_i, H_i, W_i]``."""
@@ -136,6 +139,48 @@ def color_distance(style: Tensor, result: Tensor, projections: int = 64, seed: i
         count = max(first.shape[1], second.shape[1])
         distances.append((_quantiles(first, count) - _quantiles(second, count)).abs().mean())
     return torch.stack(distances)
+
+
+def statistics_gap(transferred: Tensor, style: Tensor) -> Tensor:
+    """How far channel means and deviations of transferred features are from the style's.
+
+    Args:
+        transferred: ``[B, C, h, w]``.
+        style: ``[B, C, h', w']`` or ``[1, C, h', w']``.
+
+    Returns:
+        ``[B]``: root mean square over the channels, in units of the style's root mean square deviation; 0 after AdaIN.
+    """
+    (mean, std), (style_mean, style_std) = channel_statistics(transferred), channel_statistics(style)
+    gap = (mean - style_mean).square() + (std - style_std).square()
+    return (gap.sum((1, 2, 3)) / style_std.square().sum((1, 2, 3)).clamp(min=1e-12)).sqrt()
+
+
+def patch_likeness(transferred: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+    """How much transferred features consist of the style's own patches.
+
+    Both maps are normalised by the style's channel statistics, so that common means do not make everything alike.
+
+    Args:
+        transferred: ``[B, C, h, w]``.
+        style: ``[B, C, h', w']`` or ``[1, C, h', w']``.
+        patch_size: side of the patches in cells; both maps are at least as large.
+
+    Returns:
+        ``[B]``: mean cosine of each patch and the style patch most like it, at most 1, which copied patches have.
+    """
+    mean, std = channel_statistics(style)
+    scale = std.clamp(min=1e-5)
+    found, known = (transferred.float() - mean) / scale, (style.float() - mean) / scale
+    likeness = []
+    for index, picture in enumerate(found):
+        source = known[min(index, len(known) - 1)]
+        cells = match_patches(picture, source, patch_size)
+        columns = source.shape[2] - patch_size + 1
+        patches = cells // source.shape[2] * columns + cells % source.shape[2]
+        best = F.unfold(source[None], patch_size)[0][:, patches.flatten()]  # [C * k * k, patches]
+        likeness.append(F.cosine_similarity(F.unfold(picture[None], patch_size)[0], best, dim=0).mean())
+    return torch.stack(likeness)
 
 
 class RandomTextureNetwork(nn.Module):

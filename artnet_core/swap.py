@@ -15,6 +15,9 @@ from torch import Tensor
 # Elements of the correlation volume that are held at a time (float32: 64 MiB).
 BLOCK_ELEMENTS = 2**24
 
+# Of these, those that a CPU sums at a time, few enough to stay in its caches.
+_CACHED_ELEMENTS = 2**20
+
 _SMALLEST_NORM = 1e-8
 
 
@@ -31,37 +34,55 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
 
     Args:
         content: ``[C, h, w]``.
-        style: ``[C, hs, ws]``.
+        style: ``[C, hs, ws]``; cells are multiplied in its dtype, and summed in float32.
         patch_size: k; both maps are at least k x k.
 
     Returns:
         int64 ``[h - k + 1, w - k + 1]``: the style's cell ``row * ws + column`` at the upper left of the best patch.
     """
-    channels, height, width = content.shape
+    height, width = content.shape[1:]
     style_height, style_width = style.shape[1:]
     k = patch_size
     rows, columns = height - k + 1, width - k + 1
     style_rows, style_columns = style_height - k + 1, style_width - k + 1
 
-    content = content.float()
-    style_cells = style.float().reshape(channels, -1)  # [C, hs * ws]
-    weight = patch_norms(style, k).clamp(min=_SMALLEST_NORM).reciprocal()  # [hs - k + 1, ws - k + 1]
-    block_rows = max(1, BLOCK_ELEMENTS // (width * style_cells.shape[1]) - k + 1)
+    content_cells, style_cells, weight = _comparable(content, style, k)  # [h * w, C], [C, hs * ws], [rows, columns]
+    volume = width * style_cells.shape[1]
+    block_rows = max(1, BLOCK_ELEMENTS // volume - k + 1)
+    summed_rows = block_rows if content.device.type != "cpu" else max(1, _CACHED_ELEMENTS // volume)
 
     matches = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
     for top in range(0, rows, block_rows):
-        bottom = min(top + block_rows, rows)
-        cells = content[:, top : bottom + k - 1].reshape(channels, -1)  # [C, (n + k - 1) * w]
-        products = (cells.T @ style_cells).view(-1, width, style_height, style_width)
-        along_row = products[:, :columns, :, :style_columns].clone()  # [n + k - 1, columns, hs, style_columns]
-        for d in range(1, k):
-            along_row += products[:, d : d + columns, :, d : d + style_columns]
-        n = bottom - top
-        scores = along_row[:n, :, :style_rows].clone()  # [n, columns, style_rows, style_columns]
-        for d in range(1, k):
-            scores += along_row[d : d + n, :, d : d + style_rows]
-        matches[top:bottom] = scores.mul_(weight).flatten(2).argmax(2)
+        end = min(top + block_rows, rows)
+        cells = content_cells[top * width : (end + k - 1) * width]
+        products = (cells @ style_cells).view(-1, width, style_height, style_width)  # [n + k - 1, w, hs, ws]
+        for first in range(0, end - top, summed_rows):
+            last = min(first + summed_rows, end - top)
+            block = products[first : last + k - 1]
+            along_row = block[:, :columns, :, :style_columns].float()  # [m + k - 1, columns, hs, style_columns]
+            for d in range(1, k):
+                along_row = _add(along_row, block[:, d : d + columns, :, d : d + style_columns], d)
+            scores = along_row[: last - first, :, :style_rows]  # [m, columns, style_rows, style_columns]
+            for d in range(1, k):
+                scores = _add(scores, along_row[d : d + last - first, :, d : d + style_rows], d)
+            matches[top + first : top + last] = (scores * weight).flatten(2).argmax(2)
     return matches // style_columns * style_width + matches % style_columns
+
+
+def _comparable(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cells to be multiplied, in the style's dtype, and what each style patch's score is multiplied by, float32."""
+    content, style_values = content.float(), style.float()
+    if style.dtype == torch.float16:
+        # No product exceeds 1, so that sums of many channels stay in half precision's range.
+        content = content / content.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
+        style_values = style_values / style_values.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
+    weight = patch_norms(style_values, patch_size).clamp(min=_SMALLEST_NORM).reciprocal()
+    return content.flatten(1).T.to(style.dtype), style_values.flatten(1).to(style.dtype), weight
+
+
+def _add(total: Tensor, summand: Tensor, turn: int) -> Tensor:
+    """``total + summand``, in place from the second turn on: before, ``total`` is a view of what is still needed."""
+    return torch.add(total, summand) if turn == 1 else total.add_(summand)
 
 
 def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:

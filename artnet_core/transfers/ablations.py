@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..adain import adain
 from ..features import Features
-from ..sandwich import matching_pool, sandwich_swap
+from ..sandwich import map_size, matching_pool, sandwich_swap
 from ..swap import swap
 from .pairs import transfer_pairs
 
@@ -53,4 +53,4 @@ def s2_without_aggregation(content: Features, style: Features, strength: float =
 
 
 def _swap(content: Tensor, style: Tensor) -> Tensor:
-    return swap(content, style, pooling=matching_pool(*style.shape[-2:]))
+    return swap(content, style, pooling=matching_pool(map_size(content), map_size(style)))

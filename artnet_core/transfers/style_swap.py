@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..features import Features
-from ..sandwich import matching_pool
+from ..sandwich import map_size, matching_pool
 from ..swap import swap
 from .pairs import transfer_pairs
 
@@ -18,6 +18,8 @@ def style_swap(content: Features, style: Features, strength: float = 1.0, patch_
     """
 
     def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
-        return swap(content_map[None], style_map[None], patch_size, matching_pool(*style_map.shape[-2:]))[0]
+        return swap(
+            content_map[None], style_map[None], patch_size, matching_pool(map_size(content_map), map_size(style_map))
+        )[0]
 
     return transfer_pairs(content, style, strength, transfer)

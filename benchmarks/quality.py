@@ -1,8 +1,8 @@
 """The paper's Table 2: every method on every pair of content and style.
 
 ``python -m benchmarks.quality --out FOLDER`` runs the shipped examples; ``--content`` and ``--style`` take folders
-of your own (the paper's are 42 and 26 pictures, 1,092 pairs). All methods work on one encoder and one decoder, so that the
-transfer alone makes the difference.
+of your own (the paper's are 42 and 26 pictures, 1,092 pairs). All methods work on one encoder and one decoder, so
+that the transfer alone makes the difference.
 """
 
 from __future__ import annotations

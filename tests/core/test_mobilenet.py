@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchvision.models import MobileNetV2, mobilenet_v2, vgg11
 
 from artnet_core.mobilenet import mobilenet_masks, parts_of, prune_mobilenet
+from benchmarks.mobilenet import main as benchmark
 
 
 @pytest.fixture
@@ -118,3 +119,14 @@ def test_a_layer_that_is_all_zero_keeps_one_channel(network: MobileNetV2, pictur
 def test_other_networks_are_refused() -> None:
     with pytest.raises(ValueError, match="MobileNetV2"):
         parts_of(vgg11(weights=None))  # type: ignore[arg-type]
+
+
+def test_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
+    assert benchmark([]) == 0
+    printed = capsys.readouterr().out
+    before, after = (
+        int(cell.replace(",", ""))
+        for cell in next(line for line in printed.splitlines() if "parameters" in line).split("|")[2:4]
+    )
+    assert before == 3_504_872 and after < 0.5 * before
+    assert float(printed.split("pictures: ")[1].split()[0]) < 1e-4

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.picture import read_picture
+from artnet_core.picture import pictures_in, read_picture
+from artnet_core.training.losses import seam
+
+from .conftest import EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden" / "astronaut_great_wave.png"
 
@@ -134,3 +137,10 @@ def test_half_precision_keeps_the_picture(
     for detail in (0.4, 1.0):
         difference = half.stylize(photo, painting, detail=detail) - model.stylize(photo, painting, detail=detail)
         assert difference.abs().mean() < 1e-2
+
+
+def test_no_grid(model: artnet.ArtNet) -> None:
+    """Differences of neighbouring pixels are as large at every position in the encoder's cells of 8 x 8 pixels."""
+    pictures = [read_picture(path, 256).rgb[..., :160, :160] for path in pictures_in(EXAMPLES / "content")]
+    photos = torch.cat(pictures)
+    assert seam(model.decode(model.encode(photos))) < 1e-3

@@ -47,3 +47,11 @@ def test_everything_is_explained(host: Host) -> None:
         for kind in ("required", "optional"):
             for input_name, (_, options) in info["input"].get(kind, {}).items():
                 assert options.get("tooltip"), f"{name}.{input_name}"
+
+
+def test_methods_keep_the_names_that_workflows_save(host: Host) -> None:
+    _, options = own_nodes(host)["ArtNet_FeatureTransfer"]["input"]["required"]["method"]
+    assert options["options"] == [
+        *("artnet", "s2", "style_swap", "adain", "wct", "optimal_wct", "avatar"),
+        *("s2_without_first_adain", "s2_without_last_adain", "s2_without_aggregation"),
+    ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import random
 import statistics
 import sys
 import time
@@ -33,6 +34,7 @@ STYLE = ROOT / "examples" / "style" / "great_wave.jpg"
 NAMED_SIZES = {"1080p": (1080, 1920), "4k": (2160, 3840), "8k": (4320, 7680)}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 OURS = "ArtNet"
+PAUSE = 0.05  # seconds
 STAGES = ("encode", "S2", "decode")
 
 
@@ -72,7 +74,9 @@ def parse_size(text: str) -> tuple[int, int]:
 def take_turns(
     calls: dict[str, Callable[[], object]], rounds: int, device: torch.device
 ) -> dict[str, tuple[list[float], float | None]]:
-    """Runs every call once to warm up, then all of them in turn.
+    """Runs every call once to warm up, then all of them in turn, in another order each round.
+
+    Before each, a pause: threads of other libraries spin for a while before they sleep, and would slow the next call.
 
     Returns:
         By name the milliseconds of each round, and the peak memory in megabytes on CUDA.
@@ -82,9 +86,11 @@ def take_turns(
     for name, call in calls.items():
         call()
         peaks[name] = _peak(call, device)
+    order = random.Random(0)
     for _ in range(rounds):
-        for name, call in calls.items():
+        for name, call in order.sample(list(calls.items()), len(calls)):
             _wait_for(device)
+            time.sleep(PAUSE)
             start = time.perf_counter()
             call()
             _wait_for(device)

@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from torchvision.models import MobileNetV2
 from torchvision.models.mobilenetv2 import InvertedResidual
 
+from .pruning import keep_one
+
 Masks = dict[str, Tensor]
 """Which channels stay, bool, by name; see :func:`prune_mobilenet`."""
 
@@ -75,7 +77,7 @@ def prune_mobilenet(model: MobileNetV2, calibration: Tensor | Iterable[Tensor] =
         ``features.18`` the channels that the classifier reads.
     """
     batches = [calibration] if isinstance(calibration, Tensor) else list(calibration)
-    masks = {name: _keep_one(mask) for name, mask in mobilenet_masks(model, batches).items()}
+    masks = {name: keep_one(mask) for name, mask in mobilenet_masks(model, batches).items()}
     pruned = copy.deepcopy(model).eval()
     with torch.no_grad():
         _cut(parts_of(pruned), masks)
@@ -203,12 +205,3 @@ def _conv_and_norm(layer: nn.Module) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     conv, norm, *_ = layer.children()
     assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     return conv, norm
-
-
-def _keep_one(mask: Tensor) -> Tensor:
-    """A convolution needs a channel: where none is left the first one stays, and gives what it gave."""
-    if mask.any():
-        return mask
-    mask = mask.clone()
-    mask[0] = True
-    return mask

@@ -108,7 +108,7 @@ def prune_zero_channels(
     if images:
         units = measure_channels(model, images)
         masks = {name: mask & (units[name].maxima.amax(0).to(mask.device) > threshold) for name, mask in masks.items()}
-    masks = {name: _keep_one(mask) for name, mask in masks.items()}
+    masks = {name: keep_one(mask) for name, mask in masks.items()}
     pruned = apply_masks(model, masks)
     return pruned, _report(model, pruned, masks, images)
 
@@ -194,7 +194,7 @@ def _block(encoder: Encoder, name: str) -> ConvBlock:
     return block
 
 
-def _keep_one(mask: Tensor) -> Tensor:
+def keep_one(mask: Tensor) -> Tensor:
     """A convolution needs an output channel: where none is left the first one stays."""
     if mask.any():
         return mask

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -144,3 +145,10 @@ def test_no_grid(model: artnet.ArtNet) -> None:
     pictures = [read_picture(path, 256).rgb[..., :160, :160] for path in pictures_in(EXAMPLES / "content")]
     photos = torch.cat(pictures)
     assert seam(model.decode(model.encode(photos))) < 1e-3
+
+
+def test_no_checkerboard(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    painted = model.stylize(photo, painting).clamp(0.02, 0.98)
+    blocks = F.pixel_unshuffle(painted, 2).view(3, 4, 128, 128)  # colour, place in 2 x 2 pixels
+    diagonals = (blocks[:, 0] - blocks[:, 1] - blocks[:, 2] + blocks[:, 3]).mean() / 4
+    assert diagonals.abs() < 0.5 / 255

@@ -123,3 +123,11 @@ def test_a_decoder_of_another_shape_is_no_start(
     arguments += ["--data", data, "--teacher", teacher_file, "--out", tmp_path / "a.safetensors", "--size", 64]
     assert main([str(argument) for argument in arguments]) == 1
     assert "--stages" in capsys.readouterr().err
+
+
+def test_exported_decoders_draw_no_checkerboard(decoder_run: Path) -> None:
+    decoder = artnet.load(decoder_run).decoder
+    features = torch.rand(1, decoder.get_submodule("stride8.0").get_parameter("weight").shape[1], 6, 6) * 10
+    blocks = torch.nn.functional.pixel_unshuffle(decoder(features), 2).view(3, 4, -1)
+    diagonals = blocks[:, 0] - blocks[:, 1] - blocks[:, 2] + blocks[:, 3]
+    assert diagonals.abs().max() < 1e-2 * blocks.std()

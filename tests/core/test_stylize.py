@@ -141,7 +141,7 @@ def test_half_precision_keeps_the_picture(
 
 
 def test_little_grid(model: artnet.ArtNet) -> None:
-    """Differences of neighbouring pixels are nearly as large at every position in the encoder's cells of 8 x 8 pixels."""
+    """Differences of neighbouring pixels are nearly as large at every position in cells of 8 x 8 pixels."""
     pictures = [read_picture(path, 256).rgb[..., :160, :160] for path in pictures_in(EXAMPLES / "content")]
     photos = torch.cat(pictures)
     assert seam(model.decode(model.encode(photos))) < 4e-3

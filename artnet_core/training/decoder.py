@@ -107,7 +107,8 @@ def remove_checkerboard(decoder: Decoder) -> None:
     sign = torch.tensor([1.0, -1.0, -1.0, 1.0], device=decoder.head.get_parameter("weight").device)
     for name in ("weight", "bias"):
         parameter = decoder.head.get_parameter(name)
-        by_pixel = parameter.unflatten(0, (3, 4))  # as the pixel shuffle takes them: colour, place in the 2 x 2 pixels
+        # As the pixel shuffle takes them: colour, place in the 2 x 2 pixels.
+        by_pixel = parameter.view(3, 4, *parameter.shape[1:])
         signs = sign.view(1, 4, *[1] * (parameter.dim() - 1))
         by_pixel -= signs * (signs * by_pixel).mean(1, keepdim=True)
 

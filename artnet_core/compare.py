@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from .features import Features
 from .model import ArtNet
 from .picture import Picture, to_image
-from .scores import FeatureNetwork, RandomTextureNetwork, color_distance, edge_ssim, style_distance
+from .scores import FeatureNetwork, RandomTextureNetwork, color_distance, edge_ssim, sobel_edges, style_distance
 from .transfers import ALL_METHODS, LABELS, METHODS
 
 _BACKGROUND, _INK, _FAINT = (250, 249, 246), (40, 40, 46), (120, 120, 126)
@@ -49,7 +49,8 @@ def run_method(
     style: Tensor,
     features: tuple[Features, Features],
     judge: FeatureNetwork,
-) -> tuple[Tensor, Score]:
+    edges: Callable[[Tensor], Tensor] = sobel_edges,
+) -> tuple[Tensor, Features, Score]:
     """Transfers with one method and scores the result.
 
     Args:
@@ -59,23 +60,28 @@ def run_method(
         style: ``[1, 3, H', W']``, RGB, 0..1; sides of 16 and more.
         features: of content and style, by ``model``.
         judge: network for the style distance.
+        edges: detector for :func:`~artnet_core.scores.edge_ssim`.
 
     Returns:
-        The result ``[1, 3, H, W]``, on the model's device, and its score.
+        The result ``[1, 3, H, W]``, on the model's device, the features it was decoded from, and its score.
     """
     ALL_METHODS[method](*features)  # the first run pays for what libraries set up
-    _wait_for(model.device)
+    wait_for(model.device)
     start = time.perf_counter()
     transferred = ALL_METHODS[method](*features)
-    _wait_for(model.device)
+    wait_for(model.device)
     seconds = time.perf_counter() - start
     result = model.decode(transferred)
     content, style = content.to(result), style.to(result)
-    return result, Score(
-        edges=edge_ssim(content, result).item(),
-        style=style_distance(style, result, judge).item(),
-        color=color_distance(style, result).item(),
-        seconds=seconds,
+    return (
+        result,
+        transferred,
+        Score(
+            edges=edge_ssim(content, result, edges).item(),
+            style=style_distance(style, result, judge).item(),
+            color=color_distance(style, result).item(),
+            seconds=seconds,
+        ),
     )
 
 
@@ -111,7 +117,7 @@ def compare_methods(
     features = model.encode(content), model.encode(style)
     cells = [(content, "Content", ""), (style, "Style", "")]
     for method in methods:
-        result, score = run_method(model, method, content, style, features, judge)
+        result, _, score = run_method(model, method, content, style, features, judge)
         cells.append((result, LABELS[method], caption(score)))
     return sheet(cells)
 
@@ -160,7 +166,7 @@ def sheet(cells: Sequence[tuple[Tensor, str, str]], columns: int = _COLUMNS) -> 
     return image
 
 
-def _wait_for(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
     """Clocks are only right once the device has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

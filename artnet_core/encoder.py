@@ -89,6 +89,11 @@ FULL_WIDTHS: dict[str, int] = {unit.name: unit.width for unit in TRUNK.values()}
 """Channels of every unit of the unpruned trunk."""
 
 
+def normalize(images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> Tensor:
+    """Images ``[B, 3, H, W]`` in 0..1, less each channel's mean, divided by its standard deviation."""
+    return (images - images.new_tensor(mean).view(1, 3, 1, 1)) / images.new_tensor(std).view(1, 3, 1, 1)
+
+
 class ConvBlock(nn.Module):
     """Convolution, batch norm (absent once folded) and ReLU: torchvision's ``BasicConv2d``."""
 
@@ -169,9 +174,7 @@ class Encoder(nn.Module):
 
     def normalize(self, images: Tensor) -> Tensor:
         """Images ``[B, 3, H, W]`` in 0..1 to the range the weights were trained on."""
-        mean = images.new_tensor(self.mean).view(1, 3, 1, 1)
-        std = images.new_tensor(self.std).view(1, 3, 1, 1)
-        return (images - mean) / std
+        return normalize(images, self.mean, self.std)
 
     def blocks(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yields ``(name, features)`` for each block of :data:`BLOCK_STRIDES` as soon as it is known.

@@ -35,9 +35,10 @@ def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
     return max(needed, 2 if many else 1)
 
 
-def map_size(features: Tensor) -> tuple[int, int]:
-    """Height and width of ``[..., h, w]``."""
-    return features.shape[-2], features.shape[-1]
+def bounded_swap(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+    """:func:`~artnet_core.swap.swap` with the pooling that suits the sizes of the maps."""
+    (height, width), (style_height, style_width) = content.shape[-2:], style.shape[-2:]
+    return swap(content, style, patch_size, matching_pool((height, width), (style_height, style_width)))
 
 
 def sandwich_swap(
@@ -76,8 +77,7 @@ def sandwich_swap(
 
     projected = adain(content.data.float(), texture.data)
     if detail < 1:
-        pooling = matching_pool(map_size(content.data), map_size(texture.data))
-        swapped = swap(projected, texture.data, patch_size, pooling)
+        swapped = bounded_swap(projected, texture.data, patch_size)
         mixed = torch.lerp(swapped.float(), projected, detail)
     else:
         mixed = projected

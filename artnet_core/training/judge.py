@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..checkpoint import CheckpointError
-from ..encoder import IMAGENET_MEAN, IMAGENET_STD
+from ..encoder import normalize
 
 # Behind the first ReLU and behind the last Fire module at each of the strides 4, 8 and 16.
 _TAPS = (1, 4, 7, 12)
@@ -31,8 +31,7 @@ class SqueezeNetJudge(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """``[B, 3, H, W]``, RGB, 0..1, to four maps of 64, 128, 256 and 512 channels."""
-        mean = images.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-        x = (images - mean) / images.new_tensor(IMAGENET_STD).view(1, 3, 1, 1)
+        x = normalize(images)
         maps = []
         for index, layer in enumerate(self.features):
             x = layer(x)

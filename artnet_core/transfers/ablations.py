@@ -7,8 +7,7 @@ from torch import Tensor
 
 from ..adain import adain
 from ..features import Features
-from ..sandwich import map_size, matching_pool, sandwich_swap
-from ..swap import swap
+from ..sandwich import bounded_swap, sandwich_swap
 from .pairs import transfer_pairs
 
 
@@ -21,7 +20,7 @@ def s2_without_first_adain(content: Features, style: Features, strength: float =
     """Swap, AdaIN: patches are matched although content and style lie in different ranges."""
 
     def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
-        return adain(_swap(content_map[None], style_map[None]), style_map[None])[0]
+        return adain(bounded_swap(content_map[None], style_map[None]), style_map[None])[0]
 
     return transfer_pairs(content, style, strength, transfer)
 
@@ -30,7 +29,7 @@ def s2_without_last_adain(content: Features, style: Features, strength: float = 
     """AdaIN, swap: averaging overlapping patches has narrowed the channels, and nothing widens them again."""
 
     def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
-        return _swap(adain(content_map[None], style_map[None]), style_map[None])[0]
+        return bounded_swap(adain(content_map[None], style_map[None]), style_map[None])[0]
 
     return transfer_pairs(content, style, strength, transfer)
 
@@ -46,11 +45,7 @@ def s2_without_aggregation(content: Features, style: Features, strength: float =
         swapped = []
         for source, target in zip(torch.split(content_map, widths), torch.split(style_map, widths), strict=True):
             projected = adain(source[None], target[None])
-            swapped.append(adain(_swap(projected, target[None]), target[None])[0])
+            swapped.append(adain(bounded_swap(projected, target[None]), target[None])[0])
         return torch.cat(swapped)
 
     return transfer_pairs(content, style, strength, transfer)
-
-
-def _swap(content: Tensor, style: Tensor) -> Tensor:
-    return swap(content, style, pooling=matching_pool(map_size(content), map_size(style)))

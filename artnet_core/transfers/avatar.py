@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..features import Features
-from ..sandwich import map_size, matching_pool
-from ..swap import swap
+from ..sandwich import bounded_swap
 from .gaussian import fit_gaussian
 from .pairs import transfer_pairs
 
@@ -26,9 +25,7 @@ def avatar(content: Features, style: Features, strength: float = 1.0, patch_size
         target = fit_gaussian(style_cells)
         whitened = fit_gaussian(content_cells).whiten(content_cells).view_as(content_map)
         patches = target.whiten(style_cells).view_as(style_map)
-        swapped = swap(
-            whitened[None], patches[None], patch_size, matching_pool(map_size(content_map), map_size(style_map))
-        )[0]
+        swapped = bounded_swap(whitened[None], patches[None], patch_size)[0]
         return target.color(swapped.flatten(1)).view_as(content_map)
 
     return transfer_pairs(content, style, strength, transfer)

@@ -27,10 +27,10 @@ def optimal_wct(content: Features, style: Features, strength: float = 1.0) -> Fe
 def _transfer(content: Tensor, style: Tensor) -> Tensor:
     cells = content.flatten(1)
     source, target = fit_gaussian(cells), fit_gaussian(style.flatten(1))
-    return target.color(_rotation(source.root, target.root) @ source.whiten(cells)).view_as(content)
+    return target.color(transport_rotation(source.root, target.root) @ source.whiten(cells)).view_as(content)
 
 
-def _rotation(source_root: Tensor, target_root: Tensor) -> Tensor:
+def transport_rotation(source_root: Tensor, target_root: Tensor) -> Tensor:
     """The orthogonal R with ``Cs^(1/2) R Cc^(-1/2) = T``: what WCT lacks between whitening and colouring.
 
     With M = Cs^(1/2) Cc^(1/2) the inner root of T is (M^T M)^(1/2) = R^T M, where R is the orthogonal factor of M's

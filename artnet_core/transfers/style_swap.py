@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..features import Features
-from ..sandwich import map_size, matching_pool
-from ..swap import swap
+from ..sandwich import bounded_swap
 from .pairs import transfer_pairs
 
 
@@ -18,8 +17,6 @@ def style_swap(content: Features, style: Features, strength: float = 1.0, patch_
     """
 
     def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
-        return swap(
-            content_map[None], style_map[None], patch_size, matching_pool(map_size(content_map), map_size(style_map))
-        )[0]
+        return bounded_swap(content_map[None], style_map[None], patch_size)[0]
 
     return transfer_pairs(content, style, strength, transfer)

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import artnet_core as artnet
+from artnet_core.encoder import IMAGENET_MEAN, IMAGENET_STD
 from artnet_core.picture import Picture, write_picture
 
 torchvision = pytest.importorskip("torchvision")
@@ -66,7 +67,7 @@ def test_kept_maps_are_those_of_the_blocks_and_no_hook_stays_behind() -> None:
     network = backbones.build("resnet18")
     picture = torch.rand(1, 3, 128, 128)
     maps = backbones.stride_maps(network, picture)
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (backbones.IMAGENET_MEAN, backbones.IMAGENET_STD))
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     x = network.maxpool(network.relu(network.bn1(network.conv1((picture - mean) / std))))
     x = network.layer1(x)
     torch.testing.assert_close(maps[4], x)

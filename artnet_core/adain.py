@@ -18,8 +18,7 @@ def channel_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
     """
     features = features.float()
     mean = features.mean(dim=(2, 3), keepdim=True)
-    std = features.sub(mean).square().mean(dim=(2, 3), keepdim=True).sqrt()
-    return mean, std
+    return mean, _deviation(features - mean)
 
 
 def adain(content: Tensor, style: Tensor) -> Tensor:
@@ -48,6 +47,12 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     Returns:
         ``[B, C, h, w]`` in the dtype of ``features``.
     """
-    own_mean, own_std = channel_statistics(features)
-    scale = std / own_std.clamp(min=_SMALLEST_STD)
-    return (features.float() - own_mean).mul_(scale).add_(mean).to(features.dtype)
+    dtype, features = features.dtype, features.float()
+    centred = features - features.mean(dim=(2, 3), keepdim=True)
+    scale = std / _deviation(centred).clamp(min=_SMALLEST_STD)
+    return centred.mul_(scale).add_(mean).to(dtype)
+
+
+def _deviation(centred: Tensor) -> Tensor:
+    """Standard deviation of channels whose mean is 0."""
+    return centred.square().mean(dim=(2, 3), keepdim=True).sqrt()

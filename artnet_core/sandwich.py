@@ -75,14 +75,13 @@ def sandwich_swap(
     if strength == 0:
         return content
 
-    projected = adain(content.data.float(), texture.data)
+    mixed = projected = adain(content.data.float(), texture.data)
     if detail < 1:
-        swapped = bounded_swap(projected, texture.data, patch_size)
-        mixed = torch.lerp(swapped.float(), projected, detail)
-    else:
-        mixed = projected
+        mixed = bounded_swap(projected, texture.data, patch_size).float().lerp_(projected, detail)
     transferred = adain(mixed, color.data)
-    return content.with_data(torch.lerp(content.data.float(), transferred, strength).to(content.data.dtype))
+    if strength < 1:
+        transferred = torch.lerp(content.data.float(), transferred, strength)
+    return content.with_data(transferred.to(content.data.dtype))
 
 
 def _check(content: Features, texture: Features, color: Features, strength: float, detail: float) -> None:

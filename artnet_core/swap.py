@@ -18,6 +18,9 @@ BLOCK_ELEMENTS = 2**24
 # Of these, those that a CPU sums at a time, few enough to stay in its caches.
 _CACHED_ELEMENTS = 2**20
 
+# Elsewhere (MPS, DirectML) F.embedding_bag is missing or falls back to the CPU.
+_BAG_DEVICES = ("cpu", "cuda")
+
 _SMALLEST_NORM = 1e-8
 
 
@@ -97,20 +100,35 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
         ``[C, rows + k - 1, columns + k - 1]`` in the style's dtype.
     """
     k = patch_size
-    rows, columns = matches.shape
-    style_width = style.shape[2]
-    cells = style.flatten(1).T.contiguous().float()  # [hs * ws, C]
-    block_rows = max(1, BLOCK_ELEMENTS // (columns * cells.shape[1]))
-    total = cells.new_zeros(rows + k - 1, columns + k - 1, cells.shape[1])
-    count = cells.new_zeros(rows + k - 1, columns + k - 1, 1)
-    for dy in range(k):
-        for dx in range(k):
-            here = slice(dy, dy + rows), slice(dx, dx + columns)
-            count[here] += 1
-            for top in range(0, rows, block_rows):
-                block = matches[top : top + block_rows] + (dy * style_width + dx)
-                total[dy + top : dy + top + len(block), dx : dx + columns] += cells[block]
-    return total.div_(count).permute(2, 0, 1).to(style.dtype)
+    channels, _, style_width = style.shape
+    cells = torch.cat([style.flatten(1).T, style.new_zeros(1, channels)])  # [hs * ws + 1, C]
+    nothing = len(cells) - 1  # read where a patch would lie outside
+    sources = [
+        F.pad(matches + (dy * style_width + dx), (dx, k - 1 - dx, dy, k - 1 - dy), value=nothing)
+        for dy in range(k)
+        for dx in range(k)
+    ]  # each [rows + k - 1, columns + k - 1]
+    values = mean_of_rows(cells, torch.stack(sources, -1).flatten(0, 1), nothing)
+    return values.T.reshape(channels, *sources[0].shape)
+
+
+def mean_of_rows(table: Tensor, rows: Tensor, ignored: int) -> Tensor:
+    """Means of rows of a table: ``F.embedding_bag``, and the same on backends that may lack it.
+
+    Args:
+        table: ``[N, C]``.
+        rows: int64 ``[n, k]``.
+        ignored: row that does not count, and is zero.
+
+    Returns:
+        ``[n, C]``.
+    """
+    if table.device.type in _BAG_DEVICES:
+        return F.embedding_bag(rows, table, mode="mean", padding_idx=ignored)
+    total = table.new_zeros(len(rows), table.shape[1], dtype=torch.float32)
+    for of_each in rows.T:
+        total += table[of_each]
+    return total.div_((rows != ignored).sum(1, keepdim=True)).to(table.dtype)
 
 
 def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) -> Tensor:
@@ -138,15 +156,18 @@ def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) 
     pooling = min(pooling, smallest)
     patch_size = min(patch_size, (smallest // pooling - 1) // 2 * 2 + 1)
 
-    content = F.pad(content, (0, -width % pooling, 0, -height % pooling), mode="replicate")
-    style = style[..., : style.shape[-2] // pooling * pooling, : style.shape[-1] // pooling * pooling]
-    content_keys = F.avg_pool2d(content, pooling)
-    style_keys = F.avg_pool2d(style, pooling)
-    style_values = F.pixel_unshuffle(style, pooling)  # [B, C * pooling**2, hs / pooling, ws / pooling]
+    style_keys = style_values = style
+    if pooling > 1:
+        content = F.pad(content, (0, -width % pooling, 0, -height % pooling), mode="replicate")
+        style = style[..., : style.shape[-2] // pooling * pooling, : style.shape[-1] // pooling * pooling]
+        content, style_keys = F.avg_pool2d(content, pooling), F.avg_pool2d(style, pooling)
+        style_values = F.pixel_unshuffle(style, pooling)  # [B, C * pooling**2, hs / pooling, ws / pooling]
 
-    swapped = [
-        reassemble(match_patches(content_keys[b], style_keys[s], patch_size), style_values[s], patch_size)
-        for b in range(content.shape[0])
-        for s in [b if style.shape[0] > 1 else 0]
-    ]
-    return F.pixel_shuffle(torch.stack(swapped), pooling)[..., :height, :width]
+    swapped = torch.stack(
+        [
+            reassemble(match_patches(content[b], style_keys[s], patch_size), style_values[s], patch_size)
+            for b in range(content.shape[0])
+            for s in [b if style.shape[0] > 1 else 0]
+        ]
+    )
+    return F.pixel_shuffle(swapped, pooling)[..., :height, :width] if pooling > 1 else swapped

@@ -71,6 +71,13 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(swap(content[None], style[None]), whole)
 
 
+def test_backends_without_embedding_bag_reassemble_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    content, style = maps(11, 5, (9, 12), (8, 7))
+    with_bags = swap(content[None], style[None])
+    monkeypatch.setattr(importlib.import_module("artnet_core.swap"), "_BAG_DEVICES", ())
+    torch.testing.assert_close(swap(content[None], style[None]), with_bags)
+
+
 def test_a_style_swapped_with_itself_is_itself() -> None:
     (style,) = maps(5, 16, (12, 10))
     torch.testing.assert_close(swap(style[None], style[None]), style[None])

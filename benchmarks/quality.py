@@ -23,12 +23,11 @@ from artnet_core.compare import check_methods, run_method, sheet
 from artnet_core.picture import pictures_in, read_picture
 from artnet_core.scores import (
     FeatureNetwork,
-    RandomTextureNetwork,
     patch_likeness,
     sobel_edges,
     statistics_gap,
 )
-from artnet_core.training.judge import load_judge
+from artnet_core.training.judge import choose_judge
 from artnet_core.transfers import ALL_METHODS, LABELS
 
 from .report import environment, write_report
@@ -154,7 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--style", type=Path, default=ROOT / "examples" / "style", help="folder of pictures")
     parser.add_argument("--methods", nargs="+", default=list(ALL_METHODS), help="by default all")
     parser.add_argument("--size", type=int, default=256, help="longer side of all pictures (default: %(default)s)")
-    parser.add_argument("--judge", type=Path, metavar="FILE", help="state dict of torchvision's squeezenet1_1")
+    parser.add_argument(
+        "--judge", metavar="NAME", help="efficientnet_lite0, or a file, the state dict of torchvision's squeezenet1_1"
+    )
     parser.add_argument(
         "--edges",
         type=Path,
@@ -165,18 +166,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
     check_methods(options.methods)
-    judge = RandomTextureNetwork() if options.judge is None else load_judge(options.judge)
-    judge = judge.to(options.device)
+    network, judge_name = choose_judge(options.judge)
     edges = sobel_edges if options.edges is None else torch.export.load(options.edges).module().to(options.device)
     model = artnet.load(device=options.device)
     contents, styles = pictures_in(options.content), pictures_in(options.style)
-    results = run(model, contents, styles, options.methods, options.size, judge, edges)
+    results = run(model, contents, styles, options.methods, options.size, network.to(options.device), edges)
     settings = {
         **environment(model.device),
         "model": model.fingerprint,
         "pairs": len(contents) * len(styles),
         "size": options.size,
-        "judge": "random weights" if options.judge is None else "SqueezeNet 1.1",
+        "judge": judge_name,
         "edges": "Sobel" if options.edges is None else options.edges.name,
     }
     write_report(options.out / "quality.json", settings, results=results)

@@ -14,13 +14,12 @@ import torch
 
 from ..checkpoint import CheckpointError, load
 from ..picture import PictureError
-from ..scores import FeatureNetwork, RandomTextureNetwork
 from .data import load_pictures, stored_side
 from .decoder import DEFAULT_STAGES, DEFAULT_WEIGHTS, DecoderSettings, DecoderTask
 from .encoder import EncoderSettings, EncoderTask
 from .evaluate import evaluate, pairs_of, report_of, write_pairs
 from .export import load_pruned_encoder
-from .judge import load_judge
+from .judge import choose_judge
 from .log import DivergedError
 from .loop import Schedule, Task, train
 from .resume import ResumeError
@@ -86,14 +85,19 @@ def _evaluate(options: argparse.Namespace, device: torch.device) -> int:
     pairs = pairs_of(pictures, options.pairs)
     if options.write_pairs is not None:
         write_pairs(pairs, options.write_pairs)
-    judge: FeatureNetwork
-    if options.judge is None:
-        judge, judge_name = RandomTextureNetwork().to(device), "judged by a random network (give --judge)"
-    else:
-        judge, judge_name = load_judge(options.judge).to(device), "judged by SqueezeNet 1.1"
+    network, kind = choose_judge(options.judge)
+    judge_name = f"judged by {kind}"
     paths: list[Path | None] = options.model or [None]
     models = {name: partial(load, path, device) for name, path in zip(_names(paths), paths, strict=True)}
-    evaluations = evaluate(models, dict(options.results), pairs, judge, judge_name, pictures.digest, options.out)
+    evaluations = evaluate(
+        models,
+        dict(options.results),
+        pairs,
+        network.to(device),
+        f"judged by {judge_name}",
+        pictures.digest,
+        options.out,
+    )
     print(f"{len(pairs.content)} pairs of {options.size} x {options.size} pixels, {judge_name}")
     print(report_of(evaluations))
     return 0
@@ -170,7 +174,9 @@ def _parser() -> argparse.ArgumentParser:
         "--results", type=_named_folder, action="append", default=[], metavar="NAME=FOLDER", help="another method's"
     )
     scores.add_argument("--write-pairs", type=Path, metavar="FOLDER", help="for other methods to work on")
-    scores.add_argument("--judge", type=Path, metavar="FILE", help="state dict of torchvision's squeezenet1_1")
+    scores.add_argument(
+        "--judge", metavar="NAME", help="efficientnet_lite0, or a file, the state dict of torchvision's squeezenet1_1"
+    )
     scores.add_argument("--pairs", type=int, default=40)
     scores.add_argument("--size", type=_size, default=512)
     scores.add_argument("--out", type=Path, required=True, metavar="FOLDER")

@@ -9,9 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
+from artnet_core.picture import read_picture
+from artnet_core.scores import style_distance
 from artnet_core.training.__main__ import main
 from artnet_core.training.evaluate import crossing
+from artnet_core.training.judge import choose_judge
 from artnet_core.training.plot import line_plot
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_models_and_other_methods_are_scored_on_the_same_pairs(
@@ -32,7 +37,7 @@ def test_models_and_other_methods_are_scored_on_the_same_pairs(
     for name in ("curve.png", "sheet.jpg"):
         with Image.open(out / name) as image:
             assert image.width > 300
-    assert "random network" in capsys.readouterr().out
+    assert "random weights" in capsys.readouterr().out
 
 
 def test_a_judge_can_be_given(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,6 +51,21 @@ def test_a_judge_can_be_given(data: Path, tmp_path: Path, capsys: pytest.Capture
     torch.save({"a": torch.ones(1)}, tmp_path / "other.pth")
     assert main([*common, "--judge", str(tmp_path / "other.pth")]) == 1
     assert "squeezenet1_1" in capsys.readouterr().err
+
+
+def test_a_judge_trained_on_imagenet_comes_from_pypi() -> None:
+    photo = read_picture(EXAMPLES / "content" / "astronaut.jpg").rgb[..., :256, :256]
+    painting = read_picture(EXAMPLES / "style" / "great_wave.jpg").rgb[..., :256, :256]
+    network, name = choose_judge("efficientnet_lite0")
+    assert name == "EfficientNet-Lite0"
+    assert [tuple(m.shape[1:]) for m in network(photo[..., :64, :96])] == [
+        (32, 32, 48),
+        (24, 16, 24),
+        (40, 8, 12),
+        (112, 4, 6),
+    ]
+    own = style_distance(painting, painting[..., 20:], network)
+    assert own < style_distance(painting, photo, network)
 
 
 def test_crossings_lie_between_the_points() -> None:

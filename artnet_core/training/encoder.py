@@ -17,6 +17,7 @@ from .data import Pictures, draw
 from .export import save_encoder
 from .loop import cosine_rate, set_rate
 from .losses import distillation, relative_error
+from .precision import autocast
 from .teacher import Teacher
 from .zeroing import allowed_parameters, default_floors, kill_channels, trunk_parameters
 
@@ -90,7 +91,7 @@ class EncoderTask:
         if self.steps % 2:
             images = self._mix(images)
         self.student.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with autocast(self.device):
             with torch.no_grad():
                 target = self.teacher.features(images, LAYERS)
                 target_logits = self.teacher.logits(target["inception4e"])

@@ -86,6 +86,29 @@ def seam(images: Tensor) -> Tensor:
     return total / 2
 
 
+def fixed_pattern(images: Tensor) -> Tensor:
+    """How much of the fine detail is one pattern that repeats every 8 pixels: stripes, grids, checkerboards.
+
+    What a box of 8 x 8 pixels leaves of a picture is averaged over all cells, apart for each of the 64 positions in a
+    cell. Detail of natural pictures averages out there; a pattern that the decoder adds everywhere stays.
+
+    Args:
+        images: ``[B, 3, H, W]``; H and W multiples of 8, at least 16.
+
+    Returns:
+        A scalar: energy of the pattern in units of the detail's, mean over the pictures; 0 without a pattern.
+    """
+    images = images.float()
+    before, after = (_GRID - 1) // 2, _GRID // 2
+    detail = images[..., before:-after, before:-after] - F.avg_pool2d(images, _GRID, stride=1)  # [B, 3, H - 7, W - 7]
+    cells = detail[..., :-1, :-1].reshape(*detail.shape[:2], images.shape[2] // _GRID - 1, _GRID, -1, _GRID)
+    pattern = cells.mean(dim=(2, 4))  # [B, 3, n, 8, m, 8] to [B, 3, 8, 8]
+    pattern = pattern - pattern.mean(dim=(2, 3), keepdim=True)
+    energy = detail.square().mean(dim=(1, 2, 3)).clamp(min=_EPSILON)
+    shares: Tensor = pattern.square().mean(dim=(1, 2, 3)) / energy  # [B]
+    return shares.mean()
+
+
 def distillation(student: Tensor, teacher: Tensor) -> Tensor:
     """Kullback-Leibler divergence of the student's classes from the teacher's (Hinton et al. 2015): a scalar."""
     return F.kl_div(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from artnet_core.training.ema import Ema
-from artnet_core.training.losses import content, distillation, perceptual, relative_error, seam, style
+from artnet_core.training.losses import content, distillation, fixed_pattern, perceptual, relative_error, seam, style
 
 
 def _features(seed: int = 0) -> torch.Tensor:
@@ -48,10 +49,23 @@ def test_seam_sees_a_grid_of_cells_and_a_checkerboard_but_not_a_picture() -> Non
     assert seam(checkerboard) > 10 * seam(noise)
 
 
+@pytest.mark.parametrize("pattern", ["stripes", "checkerboard", "grid of 4", "grid of 8"])
+def test_fixed_patterns_are_seen_in_any_picture(pattern: str) -> None:
+    """Even those that the seam misses, in which all neighbours differ alike: stripes and checkerboards of one pixel."""
+    x, y = torch.arange(64), torch.arange(64)[:, None]
+    patterns = {"stripes": x % 2, "checkerboard": (x + y) % 2, "grid of 4": x % 4 == 0, "grid of 8": y % 8 == 0}
+    noise = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.2
+    ramp = torch.linspace(0, 0.5, 64)
+    assert fixed_pattern(noise + ramp) < 0.03
+    assert fixed_pattern(noise + ramp + 0.05 * patterns[pattern] * torch.ones(64, 64)) > 0.08
+    assert fixed_pattern(noise + ramp - 0.05 * patterns[pattern] * torch.ones(64, 64)) > 0.08
+
+
 def test_gradients_are_finite_for_flat_pictures() -> None:
     flat = torch.full((2, 3, 32, 32), 0.5, requires_grad=True)
     target = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    total = seam(flat) + style({"a": flat}, {"a": target}) + content({"a": flat}, {"a": target}, torch.ones(2))
+    total = seam(flat) + fixed_pattern(flat)
+    total = total + style({"a": flat}, {"a": target}) + content({"a": flat}, {"a": target}, torch.ones(2))
     total.backward()
     assert flat.grad is not None and torch.isfinite(flat.grad).all()
 

@@ -1,0 +1,19 @@
+"""bfloat16 for the networks of a training, where the device multiplies it faster."""
+
+from __future__ import annotations
+
+import torch
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Convolutions and matrix products in bfloat16 on CUDA, and on CPUs with instructions for it; else in float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device))
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for products of bfloat16; without them it would only be slower."""
+    if device.type == "cuda":
+        return True
+    # Older versions of torch cannot say.
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

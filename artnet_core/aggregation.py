@@ -8,6 +8,7 @@ cut off again.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -45,9 +46,16 @@ def pad_images(images: Tensor) -> Tensor:
         ``[B, C, ceil(H / 16) * 16 + 32, ceil(W / 16) * 16 + 32]``
     """
     height, width = images.shape[-2:]
-    rows = reflect_indices(height, MARGIN, MARGIN + -height % MULTIPLE).to(images.device)
-    columns = reflect_indices(width, MARGIN, MARGIN + -width % MULTIPLE).to(images.device)
+    rows = _padding_indices(height, images.device)
+    columns = _padding_indices(width, images.device)
     return images.index_select(-2, rows).index_select(-1, columns)
+
+
+@lru_cache(maxsize=64)
+def _padding_indices(size: int, device: torch.device) -> Tensor:
+    """Kept, since bringing them to a GPU waits for all that it has to do, in every frame."""
+    with torch.inference_mode(False):  # whoever asks first, others may take gradients
+        return reflect_indices(size, MARGIN, MARGIN + -size % MULTIPLE).to(device)
 
 
 def resample_block(block: Tensor, stride: int, target: int) -> Tensor:

@@ -20,7 +20,7 @@ from .decoder import Decoder, stages_of
 from .encoder import TRUNK, Encoder, fold_batch_norm, widths_of
 from .model import LAYERS, ArtNet, layer_widths
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ARCHITECTURE = "googlenet"
 
 DEFAULT_MODEL = "artnet.safetensors"
@@ -52,7 +52,7 @@ def load(
         path: a .safetensors file that :func:`save` wrote.
         device: where the model goes.
         dtype: float32, float16 or bfloat16; statistics are float32 in any case.
-        operations: namespace that ``Conv2d`` comes from.
+        operations: namespace that ``Conv2d`` and ``ConvTranspose2d`` come from.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -105,7 +105,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: not a .safetensors file, not ours, of a newer format, or with weights that are not finite.
+        CheckpointError: not a .safetensors file, not ours, of another format, or with weights that are not finite.
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no model file {path}.")
@@ -119,10 +119,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"{path} is not an ArtNet model: its metadata does not say so.")
     if not metadata.get("format_version", "").isdecimal():
         raise CheckpointError(f"{path} does not state its format version.")
-    if int(metadata["format_version"]) > FORMAT_VERSION:
+    if (version := int(metadata["format_version"])) != FORMAT_VERSION:
+        remedy = "update ArtNet" if version > FORMAT_VERSION else "take the file that came with this release"
         raise CheckpointError(
-            f"{path} has format version {metadata['format_version']}; this release of ArtNet reads up to "
-            f"{FORMAT_VERSION}: update ArtNet."
+            f"{path} has format version {version}; this release of ArtNet reads {FORMAT_VERSION}: {remedy}."
         )
     for key, tensor in state.items():
         if not torch.isfinite(tensor).all():

@@ -170,3 +170,5 @@ def wait_for(device: torch.device) -> None:
     """Clocks are only right once the device has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -91,7 +92,15 @@ FULL_WIDTHS: dict[str, int] = {unit.name: unit.width for unit in TRUNK.values()}
 
 def normalize(images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> Tensor:
     """Images ``[B, 3, H, W]`` in 0..1, less each channel's mean, divided by its standard deviation."""
-    return (images - images.new_tensor(mean).view(1, 3, 1, 1)) / images.new_tensor(std).view(1, 3, 1, 1)
+    of_images = images.device, images.dtype
+    return (images - _per_channel(mean, *of_images)) / _per_channel(std, *of_images)
+
+
+@lru_cache(maxsize=64)
+def _per_channel(values: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """``[1, C, 1, 1]``; kept, since bringing them to a GPU waits for all that it has to do, in every frame."""
+    with torch.inference_mode(False):  # whoever asks first, others may take gradients
+        return torch.tensor(values, device=device, dtype=dtype).view(1, -1, 1, 1)
 
 
 class ConvBlock(nn.Module):

@@ -32,9 +32,9 @@ def inference_bytes(model: ArtNet, height: int, width: int) -> int:
 
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
       the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
-    * S2: float32 copies of the features of content (swapped, projected, mixed) and style (cells in two orders), and
+    * S2: float32 copies of the features of content (projected, swapped, mixed) and style (cells in two orders), and
       three blocks of the correlation volume.
-    * decoder: the largest convolution: its input, a copy of that with reflected borders, and its output.
+    * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
 
     The style is taken to be as large as the frame.
 
@@ -91,10 +91,11 @@ def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int
 def _decoder_bytes(model: ArtNet, pixels: int, element: int) -> int:
     inputs = sum(model.layers.values())
     largest = 0.0
+    read_stride = model.stride
     for stride, widths in model.decoder.stages.items():
         for width in widths:
-            largest = max(largest, (2 * inputs + width) / stride**2)
-            inputs = width
+            largest = max(largest, 2 * inputs / read_stride**2 + width / stride**2)
+            inputs, read_stride = width, stride
     return int(pixels * element * largest)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from .channels import measure_channels
 from .decoder import Decoder, stages_of
@@ -172,7 +172,7 @@ def apply_masks(model: ArtNet, masks: Masks) -> ArtNet:
     return pruned.to(model.device, model.dtype).to(memory_format=torch.channels_last).seal()
 
 
-def parameters(module: torch.nn.Module) -> int:
+def parameters(module: nn.Module) -> int:
     """Number of parameters."""
     return sum(p.numel() for p in module.parameters())
 
@@ -184,7 +184,9 @@ def multiply_adds_per_pixel(model: ArtNet) -> float:
         total += _block(model.encoder, name).get_parameter("conv.weight").numel() / unit.stride**2
     for stride in model.decoder.stages:
         for conv in model.decoder.get_submodule(f"stride{stride}").children():
-            total += conv.get_parameter("weight").numel() / stride**2
+            # A transposed convolution applies its kernel once per cell that it reads.
+            applied_at = 2 * stride if isinstance(conv, nn.ConvTranspose2d) else stride
+            total += conv.get_parameter("weight").numel() / applied_at**2
     return total + model.decoder.head.get_parameter("weight").numel() / 2**2
 
 

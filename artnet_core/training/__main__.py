@@ -15,7 +15,7 @@ import torch
 from ..checkpoint import CheckpointError, load
 from ..picture import PictureError
 from .data import load_pictures, stored_side
-from .decoder import DEFAULT_STAGES, DEFAULT_WEIGHTS, DecoderSettings, DecoderTask
+from .decoder import DEFAULT_STAGES, DEFAULT_WEIGHTS, DecoderSettings, DecoderTask, stages_text
 from .encoder import EncoderSettings, EncoderTask
 from .evaluate import evaluate, pairs_of, report_of, write_pairs
 from .export import load_pruned_encoder
@@ -54,12 +54,13 @@ def _encoder(options: argparse.Namespace, device: torch.device) -> int:
 def _decoder(options: argparse.Namespace, device: torch.device) -> int:
     weights = {**DEFAULT_WEIGHTS, **dict(options.weight)}
     start = None if options.start is None else load(options.start)
+    stages = DEFAULT_STAGES if start is None else stages_text(start.decoder.stages)
     settings = DecoderSettings(
         options.batch,
         options.size,
         options.seed,
         options.rate,
-        options.stages,
+        options.stages or stages,
         weights,
         "" if start is None else start.fingerprint,
     )
@@ -94,7 +95,7 @@ def _evaluate(options: argparse.Namespace, device: torch.device) -> int:
         dict(options.results),
         pairs,
         network.to(device),
-        f"judged by {judge_name}",
+        judge_name,
         pictures.digest,
         options.out,
     )
@@ -160,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="from the encoder command, a whole model, or torchvision's GoogLeNet",
     )
-    decoder.add_argument("--stages", default=DEFAULT_STAGES, help='shape of the decoder, by default "%(default)s"')
+    decoder.add_argument("--stages", help=f'shape of the decoder, by default that of --start, or "{DEFAULT_STAGES}"')
     decoder.add_argument(
         "--weight", type=_weight, action="append", default=[], metavar="LOSS=NUMBER", help="of a loss; repeatable"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..decoder import Decoder
+from ..aggregation import aggregate, pad_images
+from ..decoder import Decoder, upsampling_kernel
 from ..features import Features
 from ..model import ArtNet, layer_widths
 from ..pruning import parameters
@@ -20,11 +21,20 @@ from .data import Pictures, draw
 from .ema import Ema
 from .export import PrunedEncoder, save_models
 from .loop import cosine_rate, set_rate
-from .losses import content, moments, perceptual, relative_error, seam, style
+from .losses import content, fixed_pattern, moments, perceptual, relative_error, seam, style
+from .precision import autocast
 from .teacher import Teacher
 
 DEFAULT_STAGES = "8:256,256,256,128 4:96,64 2:32,32"
-DEFAULT_WEIGHTS = {"pixels": 10.0, "perceptual": 1.0, "style": 4.0, "consistency": 0.5, "content": 0.5, "seam": 5.0}
+DEFAULT_WEIGHTS = {
+    "pixels": 10.0,
+    "perceptual": 1.0,
+    "style": 4.0,
+    "consistency": 0.5,
+    "content": 0.5,
+    "seam": 5.0,
+    "fixed_pattern": 5.0,
+}
 
 _STYLE_LAYERS = ("conv1", "conv3", "inception3b", "inception4b", "inception4e")
 _CONTENT_LAYERS = ("conv3", "inception3b", "inception4b")
@@ -78,6 +88,11 @@ def parse_stages(text: str) -> dict[int, list[int]]:
     return stages
 
 
+def stages_text(stages: Mapping[int, Sequence[int]]) -> str:
+    """The inverse of :func:`parse_stages`."""
+    return " ".join(f"{stride}:{','.join(map(str, widths))}" for stride, widths in stages.items())
+
+
 def random_details(count: int, generator: torch.Generator) -> list[float]:
     """Values of the dial: even over 0..1, with a twelfth of them at each end, where people will leave it."""
     return (torch.rand(count, generator=generator) * 1.2 - 0.1).clamp(0, 1).tolist()
@@ -87,11 +102,16 @@ def random_details(count: int, generator: torch.Generator) -> list[float]:
 def initialize(decoder: Decoder) -> None:
     """Random weights that carry the signal through (He et al. 2015), and a head that begins with nearly flat grey.
 
-    PyTorch's own initial weights shrink the signal in every layer: after ten, nothing of the features is left.
+    PyTorch's own initial weights shrink the signal in every layer: after ten, nothing of the features is left. A
+    transposed convolution begins as upsampling and a 3x3 convolution, which draw no checkerboard (Odena et al. 2016).
     """
     for module in decoder.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.get_parameter("bias"))
+        if isinstance(module, nn.ConvTranspose2d):
+            convolution = module.weight.new_empty(module.out_channels, module.in_channels, 3, 3)
+            module.weight.copy_(upsampling_kernel(nn.init.kaiming_normal_(convolution, nonlinearity="relu")))
             nn.init.zeros_(module.get_parameter("bias"))
     decoder.head.get_parameter("weight").mul_(_HEAD_SCALE)
     decoder.head.get_parameter("bias").fill_(0.5)
@@ -101,8 +121,9 @@ def initialize(decoder: Decoder) -> None:
 def remove_checkerboard(decoder: Decoder) -> None:
     """Takes out of the head what makes the diagonals of each 2 x 2 pixels differ.
 
-    The loss ``seam`` does not see a checkerboard of single pixels, since all neighbours differ alike there. Decoders
-    draw it on transfers, hardly ever on pictures; what is lost with it is the least of what pictures consist of.
+    After every step, since the loss ``seam`` does not see a checkerboard of single pixels: all neighbours differ alike
+    there. Decoders draw it on transfers, hardly ever on pictures; what is lost with it is the least of what pictures
+    consist of.
     """
     sign = torch.tensor([1.0, -1.0, -1.0, 1.0], device=decoder.head.get_parameter("weight").device)
     for name in ("weight", "bias"):
@@ -151,6 +172,7 @@ class DecoderTask:
         self.scale = self._feature_scale()
         if start is not None:
             self._start_from(start)
+        remove_checkerboard(self.model.decoder)
         self.ema = Ema(self.model.decoder, _EMA_DECAY)
         self.optimizer = torch.optim.Adam(self.model.decoder.parameters(), lr=settings.rate)
 
@@ -166,12 +188,12 @@ class DecoderTask:
         originals = torch.cat([photo, art])
         detail = torch.tensor(details, device=self.device)
 
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with autocast(self.device):
             with torch.no_grad():
                 targets = self.teacher.features(originals, _STYLE_LAYERS)
             images = self.model.decoder(features.contiguous(memory_format=torch.channels_last))
             found = self.teacher.features(images, _STYLE_LAYERS)
-            again = self.model.encode(images[len(originals) :]).data
+            again = self._encode_again(images[len(originals) :])
         repainted = {layer: of_images[: len(originals)] for layer, of_images in found.items()}
         painted = {layer: of_images[len(originals) :] for layer, of_images in found.items()}
         of_content = {layer: targets[layer][: len(photo)] for layer in _CONTENT_LAYERS}
@@ -183,6 +205,7 @@ class DecoderTask:
             "consistency": relative_error(again * self.scale, transferred * self.scale),
             "content": content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail),
             "seam": seam(images),
+            "fixed_pattern": fixed_pattern(images),
         }
         losses["loss"] = torch.stack([self.settings.weights[name] * loss for name, loss in losses.items()]).sum()
 
@@ -190,6 +213,7 @@ class DecoderTask:
         torch.autograd.backward(losses["loss"])
         nn.utils.clip_grad_norm_(self.model.decoder.parameters(), _LARGEST_GRADIENT)
         self.optimizer.step()
+        remove_checkerboard(self.model.decoder)
         self.ema.update(self.model.decoder)
         return losses
 
@@ -215,7 +239,6 @@ class DecoderTask:
         state[f"stride{_STRIDE}.0.weight"] *= self.scale
         decoder = Decoder(self.scale.shape[1], self.model.decoder.stages)
         decoder.load_state_dict(state)
-        remove_checkerboard(decoder)
         summary = {"data": self.pictures.digest, "parameters": parameters(decoder)}
         trained = {f"decoder_{name}": text for name, text in provenance.items()}
         of_encoder = {
@@ -231,8 +254,8 @@ class DecoderTask:
         shapes = {name: tensor.shape for name, tensor in self.model.decoder.state_dict().items()}
         if {name: tensor.shape for name, tensor in start.state_dict().items()} != shapes:
             raise ValueError(
-                f"The decoder to start from has the stages {start.stages}, this run {self.model.decoder.stages}, "
-                "or their encoders differ: give --encoder its own model and --stages its shape."
+                f'The decoder to start from has the stages "{stages_text(start.stages)}", this run '
+                f'"{self.settings.stages}", or their encoders differ: leave --stages out, give --encoder its own model.'
             )
         self.model.decoder.load_state_dict(start.state_dict())
         first = self.model.decoder.get_submodule(f"stride{_STRIDE}.0").get_parameter("weight")
@@ -240,6 +263,10 @@ class DecoderTask:
 
     def _draw(self, pictures: Tensor) -> Tensor:
         return draw(pictures, self.settings.batch, self.settings.size, self.generator)
+
+    def _encode_again(self, images: Tensor) -> Tensor:
+        """``ArtNet.encode``, but with gradients also where a painting is brighter than white: ``[B, C, h, w]``."""
+        return aggregate(self.model.encoder.blocks(pad_images(images.float())), _STRIDE)
 
     def _transfer(self, content: Features, style: Features, details: list[float]) -> Tensor:
         """The shipped transfer, sample by sample, since each has its own dial: ``[B, C, h, w]``."""

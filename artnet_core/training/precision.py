@@ -6,14 +6,14 @@ import torch
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Convolutions and matrix products in bfloat16 on CUDA, and on CPUs with instructions for it; else in float32."""
+    """Convolutions and matrix products in bfloat16 on GPUs and CPUs with instructions for it, else in float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device))
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the device has instructions for products of bfloat16; without them it would only be slower."""
     if device.type == "cuda":
-        return True
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     # Older versions of torch cannot say.
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

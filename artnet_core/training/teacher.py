@@ -119,7 +119,7 @@ def _normalize_locally(x: Tensor) -> Tensor:
     channel = torch.arange(x.shape[1], device=x.device)
     band = (channel[:, None] - channel).abs().le(_LRN_SIZE // 2) * (_LRN_ALPHA / _LRN_SIZE)  # [C, C]
     # bfloat16 has float32's range, so that squares of values in the hundreds fit.
-    root = F.conv2d(x.square(), band[..., None, None].to(x.dtype), x.new_ones(len(band))).rsqrt()
+    root = F.conv2d(x * x, band[..., None, None].to(x.dtype), x.new_ones(len(band))).rsqrt()
     return x * (root * root.sqrt()).to(x.dtype)
 
 

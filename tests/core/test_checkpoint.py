@@ -114,6 +114,7 @@ WRONG: dict[str, tuple[Callable[[State, Metadata], None], str]] = {
     "other model": (_drop("format"), "is not an ArtNet model"),
     "no version": (_drop("format_version"), "does not state its format version"),
     "newer version": (_metadata(format_version="99"), "has format version 99.* update ArtNet"),
+    "older version": (_metadata(format_version="1"), "has format version 1.* take the file that came with"),
     "no stride": (_drop("stride"), "has damaged metadata .*stride"),
     "broken metadata": (_metadata(mean="[0.5, "), "has damaged metadata"),
     "architecture": (_metadata(architecture="vgg"), "holds a vgg"),

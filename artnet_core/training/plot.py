@@ -8,10 +8,21 @@ from collections.abc import Mapping, Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 _BACKGROUND, _INK, _FAINT, _GRID = (250, 249, 246), (40, 40, 46), (150, 150, 156), (228, 226, 220)
-_COLORS = ((38, 84, 124), (204, 102, 51), (74, 140, 84), (150, 60, 120), (120, 110, 40), (60, 150, 160), (110, 80, 60))
+_COLORS = (
+    (38, 84, 124),
+    (204, 102, 51),
+    (74, 140, 84),
+    (150, 60, 120),
+    (120, 110, 40),
+    (60, 150, 160),
+    (110, 80, 60),
+    (220, 150, 170),
+    (140, 140, 150),
+    (230, 190, 60),
+)
 
-_WIDTH, _HEIGHT = 960, 560
-_LEFT, _TOP, _RIGHT, _BOTTOM = 90, 60, 210, 60
+_WIDTH, _HEIGHT = 1040, 560
+_LEFT, _TOP, _RIGHT, _BOTTOM = 90, 60, 290, 60
 _TICKS = 5
 
 Line = Sequence[tuple[float, float]]
@@ -31,7 +42,7 @@ def line_plot(
         marks: a dot on every point.
 
     Returns:
-        An RGB picture of 960 x 560.
+        An RGB picture of 1040 x 560.
     """
 
     def level(y: float) -> float:

@@ -212,7 +212,10 @@ def load_torchvision_encoder(
         raise CheckpointError(f"{path} cannot be read as weights ({error}).") from error
     if missing := [name for name in TRUNK if f"{name}.conv.weight" not in state]:
         raise CheckpointError(f"{path} is not torchvision's GoogLeNet: {missing[0]}.conv.weight is missing.")
-    folded = fold_batch_norm(state)
-    encoder = Encoder(widths_of(folded), mean=mean, std=std)
-    encoder.load_state_dict(folded)
+    try:
+        folded = fold_batch_norm(state)
+        encoder = Encoder(widths_of(folded), mean=mean, std=std)
+        encoder.load_state_dict(folded)
+    except (KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is not a GoogLeNet with batch norms ({error}).") from error
     return encoder.eval().requires_grad_(False)

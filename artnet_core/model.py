@@ -101,7 +101,7 @@ class ArtNet(nn.Module):
             strip: as in :meth:`encode`.
 
         Raises:
-            ValueError: the features belong to another model.
+            ValueError: the features belong to another model, or ``strip`` is not a positive multiple of 16.
         """
         if features.model != self.fingerprint:
             raise ValueError(

@@ -12,7 +12,15 @@ from torchvision.models import GoogLeNet
 
 from artnet_core import ArtNet, CheckpointError
 from artnet_core.checkpoint import UNPRUNED_MODEL, load_torchvision_encoder, shipped_models
-from artnet_core.encoder import BLOCK_STRIDES, FULL_WIDTHS, IMAGENET_MEAN, IMAGENET_STD, RECEPTIVE_RADIUS, Encoder
+from artnet_core.encoder import (
+    BLOCK_STRIDES,
+    FULL_WIDTHS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    RECEPTIVE_RADIUS,
+    TRUNK,
+    Encoder,
+)
 
 
 def torchvision_blocks(net: GoogLeNet, images: Tensor) -> dict[str, Tensor]:
@@ -69,6 +77,13 @@ def test_refuses_other_networks(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"conv1.weight": torch.zeros(1)}, path)
     with pytest.raises(CheckpointError, match=r"conv1\.conv\.weight is missing"):
+        load_torchvision_encoder(path)
+
+
+def test_refuses_a_trunk_without_batch_norms(tmp_path: Path) -> None:
+    path = tmp_path / "plain.safetensors"
+    save_file({f"{name}.conv.weight": torch.zeros(1, 1, 1, 1) for name in TRUNK}, path)
+    with pytest.raises(CheckpointError, match="not a GoogLeNet with batch norms"):
         load_torchvision_encoder(path)
 
 

@@ -78,4 +78,4 @@ def test_crossings_lie_between_the_points() -> None:
 def test_plots_leave_out_what_has_no_place() -> None:
     lines = {"a": [(0.0, 1.0), (1.0, float("nan")), (2.0, 0.0), (3.0, 10.0)], "empty": []}
     assert line_plot(lines, "title", "x", "y", log_y=True).size == (1040, 560)
-    assert line_plot({}, "title", "x", "y").size == (960, 560)
+    assert line_plot({}, "title", "x", "y").size == (1040, 560)

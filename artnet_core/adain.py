@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 _SMALLEST_STD = 1e-5
@@ -50,7 +51,7 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     dtype, features = features.dtype, features.float()
     centred = features - features.mean(dim=(2, 3), keepdim=True)
     scale = std / _deviation(centred).clamp(min=_SMALLEST_STD)
-    return centred.mul_(scale).add_(mean).to(dtype)
+    return torch.addcmul(mean, centred, scale).to(dtype)
 
 
 def _deviation(centred: Tensor) -> Tensor:

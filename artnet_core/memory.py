@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import torch
+
 from .aggregation import MARGIN, MULTIPLE
 from .features import Features
 from .model import ArtNet
 from .sandwich import matching_pool
-from .swap import BLOCK_ELEMENTS
+from .swap import BLOCK_ELEMENTS, CACHED_ELEMENTS
 
 T = TypeVar("T")
 
@@ -17,14 +19,14 @@ _SMALLEST_STRIP = 64
 
 _FLOAT32, _INT64 = 4, 8
 
-# What S2 holds at its peak: float32 copies of the content's and the style's features, blocks of the correlation volume.
-_CONTENT_COPIES, _STYLE_COPIES, _CORRELATION_BLOCKS = 3, 2, 3
+# What S2 holds at its peak: float32 copies of the content's and the style's features.
+_CONTENT_COPIES, _STYLE_COPIES = 3, 2
 
 # Convolutions may ask for workspaces, and allocators round up.
 _RESERVE = 1.2
 
 
-def inference_bytes(model: ArtNet, height: int, width: int) -> int:
+def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device | None = None) -> int:
     """Estimates the most memory that one frame takes on its way through encoder, S2 and decoder, weights not counted.
 
     The three run one after the other, so the largest counts, together with what lies beside it: the frame and the
@@ -33,7 +35,7 @@ def inference_bytes(model: ArtNet, height: int, width: int) -> int:
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
       the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
     * S2: float32 copies of the features of content (projected, swapped, mixed) and style (cells in two orders), and
-      three blocks of the correlation volume.
+      a block of the correlation volume with its two sums; a CPU sums in pieces that fit its caches.
     * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
 
     The style is taken to be as large as the frame.
@@ -42,6 +44,7 @@ def inference_bytes(model: ArtNet, height: int, width: int) -> int:
         model: the layers' widths and the dtype are read from it.
         height: of the frame in pixels.
         width: likewise.
+        device: where the work will be done; the model's own by default.
 
     Returns:
         Bytes, a fifth above the count.
@@ -54,30 +57,33 @@ def inference_bytes(model: ArtNet, height: int, width: int) -> int:
     beside = 3 * height * width * _FLOAT32 + 2 * feature_values * element
 
     encoder = _encoder_bytes(model, (rows + 2 * MARGIN) * (columns + 2 * MARGIN), feature_values, element)
-    transfer = _transfer_bytes(channels, grid, grid)
+    transfer = _transfer_bytes(channels, grid, grid, device or model.device)
     decoder = _decoder_bytes(model, rows * columns, element)
     return int(_RESERVE * (beside + max(encoder, transfer, decoder)))
 
 
-def transfer_bytes(content: Features, style: Features) -> int:
+def transfer_bytes(content: Features, style: Features, device: torch.device) -> int:
     """Estimates the most memory that S2 alone takes for one frame, its inputs not counted.
 
     Args:
         content: of any number of frames.
         style: likewise.
+        device: where the work will be done.
 
     Returns:
         Bytes, a fifth above the count of :func:`inference_bytes`.
     """
     _, channels, height, width = content.data.shape
-    return int(_RESERVE * _transfer_bytes(channels, (height, width), (style.data.shape[-2], style.data.shape[-1])))
+    style_size = style.data.shape[-2], style.data.shape[-1]
+    return int(_RESERVE * _transfer_bytes(channels, (height, width), style_size, device))
 
 
-def _transfer_bytes(channels: int, content: tuple[int, int], style: tuple[int, int]) -> int:
+def _transfer_bytes(channels: int, content: tuple[int, int], style: tuple[int, int], device: torch.device) -> int:
     cells, style_cells = content[0] * content[1], style[0] * style[1]
     values = channels * (_CONTENT_COPIES * cells + _STYLE_COPIES * style_cells)
     volume = cells * style_cells // matching_pool(content, style) ** 4
-    return (values + _CORRELATION_BLOCKS * min(BLOCK_ELEMENTS, volume)) * _FLOAT32
+    summed = CACHED_ELEMENTS if device.type == "cpu" else BLOCK_ELEMENTS
+    return (values + min(BLOCK_ELEMENTS, volume) + 2 * min(summed, volume)) * _FLOAT32
 
 
 def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:

@@ -16,9 +16,9 @@ from torch import Tensor
 BLOCK_ELEMENTS = 2**24
 
 # Of these, those that a CPU sums at a time, few enough to stay in its caches.
-_CACHED_ELEMENTS = 2**20
+CACHED_ELEMENTS = 2**20
 
-# Elsewhere (MPS, DirectML) F.embedding_bag is missing or falls back to the CPU.
+# Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
 _BAG_DEVICES = ("cpu", "cuda")
 
 _SMALLEST_NORM = 1e-8
@@ -52,7 +52,7 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
     content_cells, style_cells, weight = _comparable(content, style, k)  # [h * w, C], [C, hs * ws], [rows, columns]
     volume = width * style_cells.shape[1]
     block_rows = max(1, BLOCK_ELEMENTS // volume - k + 1)
-    summed_rows = block_rows if content.device.type != "cpu" else max(1, _CACHED_ELEMENTS // volume)
+    summed_rows = block_rows if content.device.type != "cpu" else max(1, CACHED_ELEMENTS // volume)
 
     matches = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
     for top in range(0, rows, block_rows):
@@ -68,7 +68,7 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
             scores = along_row[: last - first, :, :style_rows]  # [m, columns, style_rows, style_columns]
             for d in range(1, k):
                 scores = _add(scores, along_row[d : d + last - first, :, d : d + style_rows], d)
-            matches[top + first : top + last] = (scores * weight).flatten(2).argmax(2)
+            matches[top + first : top + last] = scores.mul_(weight).flatten(2).argmax(2)
     return matches // style_columns * style_width + matches % style_columns
 
 

@@ -58,7 +58,8 @@ def on_device(features: Features, index: int) -> Features:
 
 def collect_features(content: Features, style: Features, transfer: Callable[[int], Features]) -> Features:
     """Frees memory for a transfer of the style to one frame of the content, then makes and gathers all frames."""
-    mm.free_memory(transfer_bytes(content, style), mm.get_torch_device())
+    device = mm.get_torch_device()
+    mm.free_memory(transfer_bytes(content, style, device), device)
     return content.with_data(collect(len(content.data), lambda index: transfer(index).data))
 
 

@@ -62,7 +62,9 @@ class ManagedModel:
     def ready(self, height: int, width: int) -> artnet_core.ArtNet:
         """The model, with its weights where the work is done and room for a frame of this size beside them."""
         model = self.model
-        mm.load_models_gpu([self._patcher], memory_required=inference_bytes(model, height, width))
+        mm.load_models_gpu(
+            [self._patcher], memory_required=inference_bytes(model, height, width, self._patcher.load_device)
+        )
         model.device = self._patcher.load_device
         return model
 
@@ -73,7 +75,7 @@ class ManagedModel:
         """
         device = self._patcher.load_device
         # Weights and frame may be half as large in the managed model.
-        mm.free_memory(2 * (mm.module_size(self.model) + inference_bytes(self.model, height, width)), device)
+        mm.free_memory(2 * (mm.module_size(self.model) + inference_bytes(self.model, height, width, device)), device)
         return _rebuild(self.model, device, torch.float32)
 
 

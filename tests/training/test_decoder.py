@@ -124,7 +124,9 @@ def test_a_decoder_of_another_shape_is_no_start(
     ]
     arguments += ["--data", data, "--teacher", teacher_file, "--out", tmp_path / "a.safetensors", "--size", 64]
     assert main([str(argument) for argument in arguments]) == 1
-    assert '"8:32,32 4:16 2:16", this run "8:32 4:16 2:16"' in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert '"8:32,32 4:16 2:16", this run "8:32 4:16 2:16"' in message
+    assert "--stages" in message
 
 
 def test_a_fresh_decoder_carries_the_signal_and_upsamples_without_checkerboard() -> None:
@@ -144,4 +146,7 @@ def test_exported_decoders_draw_no_checkerboard(decoder_run: Path) -> None:
     features = torch.rand(1, decoder.get_submodule("stride8.0").get_parameter("weight").shape[1], 6, 6) * 10
     blocks = torch.nn.functional.pixel_unshuffle(decoder(features), 2).view(3, 4, -1)
     diagonals = blocks[:, 0] - blocks[:, 1] - blocks[:, 2] + blocks[:, 3]
-    assert diagonals.abs().max() < 1e-3  # what half precision rounds the stored head by: a quarter of 1 / 255
+    # The stored biases are rounded to half precision, which sets all diagonals of a colour apart by one small number.
+    constant = diagonals.mean(1, keepdim=True)
+    assert constant.abs().max() < 1e-3
+    assert (diagonals - constant).abs().max() < 1e-2 * blocks.std()

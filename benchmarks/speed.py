@@ -223,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peers = {name: PEERS[name] for name in options.peers}
     if options.microast is not None:
         peers["MicroAST"] = lambda place: micro_ast(options.microast, place)
-        peers["MicroAST, not channels_last"] = lambda place: micro_ast(
+        peers["MicroAST as published"] = lambda place: micro_ast(
             options.microast, lambda module: place(module).to(memory_format=torch.contiguous_format)
         )
     if options.lite:

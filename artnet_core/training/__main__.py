@@ -86,19 +86,12 @@ def _evaluate(options: argparse.Namespace, device: torch.device) -> int:
     pairs = pairs_of(pictures, options.pairs)
     if options.write_pairs is not None:
         write_pairs(pairs, options.write_pairs)
-    network, kind = choose_judge(options.judge)
-    judge_name = f"judged by {kind}"
+    judge, judge_name = choose_judge(options.judge)
     paths: list[Path | None] = options.model or [None]
     models = {name: partial(load, path, device) for name, path in zip(_names(paths), paths, strict=True)}
-    evaluations = evaluate(
-        models,
-        dict(options.results),
-        pairs,
-        network.to(device),
-        judge_name,
-        pictures.digest,
-        options.out,
-    )
+    judge_name = f"judged by {judge_name}"
+    results = dict(options.results)
+    evaluations = evaluate(models, results, pairs, judge.to(device), judge_name, pictures.digest, options.out)
     print(f"{len(pairs.content)} pairs of {options.size} x {options.size} pixels, {judge_name}")
     print(report_of(evaluations))
     return 0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
+
+from .pieces import piece_elements
 
 _SMALLEST_STD = 1e-5
 
@@ -17,9 +21,11 @@ def channel_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Two tensors ``[B, C, 1, 1]``.
     """
-    features = features.float()
-    mean = features.mean(dim=(2, 3), keepdim=True)
-    return mean, _deviation(features - mean)
+    cells = features.shape[2] * features.shape[3]
+    zero = features.new_zeros(*features.shape[:2], 1, 1, dtype=torch.float32)
+    mean = sum((piece.sum((2, 3), keepdim=True) for _, piece in _pieces(features)), zero) / cells
+    squares = ((piece - mean).square().sum((2, 3), keepdim=True) for _, piece in _pieces(features))
+    return mean, (sum(squares, zero) / cells).sqrt()
 
 
 def adain(content: Tensor, style: Tensor) -> Tensor:
@@ -48,12 +54,18 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     Returns:
         ``[B, C, h, w]`` in the dtype of ``features``.
     """
-    dtype, features = features.dtype, features.float()
-    centred = features - features.mean(dim=(2, 3), keepdim=True)
-    scale = std / _deviation(centred).clamp(min=_SMALLEST_STD)
-    return torch.addcmul(mean, centred, scale).to(dtype)
+    own_mean, own_std = channel_statistics(features)
+    scale = std / own_std.clamp(min=_SMALLEST_STD)
+    aligned = torch.empty_like(features)
+    for rows, piece in _pieces(features):
+        aligned[:, :, rows] = torch.addcmul(mean, piece - own_mean, scale)
+    return aligned
 
 
-def _deviation(centred: Tensor) -> Tensor:
-    """Standard deviation of channels whose mean is 0."""
-    return centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
+def _pieces(features: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Some rows at a time, in float32, so that a large map in half precision is never copied as a whole."""
+    batch, channels, height, width = features.shape
+    count = max(1, piece_elements(features.device) // (batch * channels * width))
+    for top in range(0, height, count):
+        rows = slice(top, top + count)
+        yield rows, features[:, :, rows].float()

@@ -10,8 +10,8 @@ import torch
 from .aggregation import MARGIN, MULTIPLE
 from .features import Features
 from .model import ArtNet
+from .pieces import BLOCK_ELEMENTS, piece_elements
 from .sandwich import matching_pool
-from .swap import BLOCK_ELEMENTS, CACHED_ELEMENTS
 
 T = TypeVar("T")
 
@@ -82,8 +82,7 @@ def _transfer_bytes(channels: int, content: tuple[int, int], style: tuple[int, i
     cells, style_cells = content[0] * content[1], style[0] * style[1]
     values = channels * (_CONTENT_COPIES * cells + _STYLE_COPIES * style_cells)
     volume = cells * style_cells // matching_pool(content, style) ** 4
-    summed = CACHED_ELEMENTS if device.type == "cpu" else BLOCK_ELEMENTS
-    return (values + min(BLOCK_ELEMENTS, volume) + 2 * min(summed, volume)) * _FLOAT32
+    return (values + min(BLOCK_ELEMENTS, volume) + 2 * min(piece_elements(device), volume)) * _FLOAT32
 
 
 def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:

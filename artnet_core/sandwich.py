@@ -75,13 +75,14 @@ def sandwich_swap(
     if strength == 0:
         return content
 
-    mixed = projected = adain(content.data.float(), texture.data)
+    mixed = projected = adain(content.data, texture.data)
     if detail < 1:
-        mixed = bounded_swap(projected, texture.data, patch_size).float().lerp_(projected, detail)
+        swapped = bounded_swap(projected, texture.data, patch_size)
+        mixed = swapped.to(projected.dtype).lerp_(projected, detail)
     transferred = adain(mixed, color.data)
     if strength < 1:
-        transferred = torch.lerp(content.data.float(), transferred, strength)
-    return content.with_data(transferred.to(content.data.dtype))
+        transferred = torch.lerp(content.data, transferred, strength)
+    return content.with_data(transferred)
 
 
 def _check(content: Features, texture: Features, color: Features, strength: float, detail: float) -> None:

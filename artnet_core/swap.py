@@ -12,11 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Elements of the correlation volume that are held at a time (float32: 64 MiB).
-BLOCK_ELEMENTS = 2**24
-
-# Of these, those that a CPU sums at a time, few enough to stay in its caches.
-CACHED_ELEMENTS = 2**20
+from .pieces import BLOCK_ELEMENTS, piece_elements
 
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
 _BAG_DEVICES = ("cpu", "cuda")
@@ -52,7 +48,7 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
     content_cells, style_cells, weight = _comparable(content, style, k)  # [h * w, C], [C, hs * ws], [rows, columns]
     volume = width * style_cells.shape[1]
     block_rows = max(1, BLOCK_ELEMENTS // volume - k + 1)
-    summed_rows = block_rows if content.device.type != "cpu" else max(1, CACHED_ELEMENTS // volume)
+    summed_rows = max(1, min(block_rows, piece_elements(content.device) // volume))
 
     matches = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
     for top in range(0, rows, block_rows):
@@ -88,28 +84,34 @@ def _add(total: Tensor, summand: Tensor, turn: int) -> Tensor:
     return torch.add(total, summand) if turn == 1 else total.add_(summand)
 
 
-def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) -> Tensor:
     """Puts the matched style patches in place of the content's and averages them where they overlap.
 
     Args:
         matches: ``[rows, columns]`` as :func:`match_patches` returns it.
-        style: ``[C, hs, ws]``, the values to be copied.
+        style: ``[C, hs, ws]``, the values to be copied; both sides multiples of ``pooling``.
         patch_size: k.
+        pooling: cells per side of ``style`` for each cell that was matched.
 
     Returns:
-        ``[C, rows + k - 1, columns + k - 1]`` in the style's dtype.
+        ``[C, (rows + k - 1) * pooling, (columns + k - 1) * pooling]`` in the style's dtype, the channels of a cell side
+        by side in memory.
     """
-    k = patch_size
-    channels, _, style_width = style.shape
-    cells = torch.cat([style.flatten(1).T, style.new_zeros(1, channels)])  # [hs * ws + 1, C]
+    k, p = patch_size, pooling
+    channels, style_rows, style_columns = style.shape[0], style.shape[1] // p, style.shape[2] // p
+    cells = style.new_zeros(style_rows * style_columns + 1, p * p * channels)
+    in_tiles = style.permute(1, 2, 0).view(style_rows, p, style_columns, p, channels).transpose(1, 2)
+    cells[:-1].view(in_tiles.shape).copy_(in_tiles)
     nothing = len(cells) - 1  # read where a patch would lie outside
     sources = [
-        F.pad(matches + (dy * style_width + dx), (dx, k - 1 - dx, dy, k - 1 - dy), value=nothing)
+        F.pad(matches + (dy * style_columns + dx), (dx, k - 1 - dx, dy, k - 1 - dy), value=nothing)
         for dy in range(k)
         for dx in range(k)
     ]  # each [rows + k - 1, columns + k - 1]
+    rows, columns = sources[0].shape
     values = mean_of_rows(cells, torch.stack(sources, -1).flatten(0, 1), nothing)
-    return values.T.reshape(channels, *sources[0].shape)
+    picture = values.view(rows, columns, p, p, channels).transpose(1, 2).reshape(rows * p, columns * p, channels)
+    return picture.permute(2, 0, 1)
 
 
 def mean_of_rows(table: Tensor, rows: Tensor, ignored: int) -> Tensor:
@@ -156,18 +158,16 @@ def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) 
     pooling = min(pooling, smallest)
     patch_size = min(patch_size, (smallest // pooling - 1) // 2 * 2 + 1)
 
-    style_keys = style_values = style
+    style = style[..., : style.shape[-2] // pooling * pooling, : style.shape[-1] // pooling * pooling]
+    content_keys, style_keys = content, style
     if pooling > 1:
-        content = F.pad(content, (0, -width % pooling, 0, -height % pooling), mode="replicate")
-        style = style[..., : style.shape[-2] // pooling * pooling, : style.shape[-1] // pooling * pooling]
-        content, style_keys = F.avg_pool2d(content, pooling), F.avg_pool2d(style, pooling)
-        style_values = F.pixel_unshuffle(style, pooling)  # [B, C * pooling**2, hs / pooling, ws / pooling]
-
-    swapped = torch.stack(
-        [
-            reassemble(match_patches(content[b], style_keys[s], patch_size), style_values[s], patch_size)
-            for b in range(content.shape[0])
-            for s in [b if style.shape[0] > 1 else 0]
-        ]
-    )
-    return F.pixel_shuffle(swapped, pooling)[..., :height, :width] if pooling > 1 else swapped
+        content_keys = F.avg_pool2d(content, pooling, ceil_mode=True)
+        style_keys = F.avg_pool2d(style, pooling)
+    swapped = [
+        reassemble(match_patches(content_keys[b], style_keys[s], patch_size), style[s], patch_size, pooling)
+        for b in range(content.shape[0])
+        for s in [b if style.shape[0] > 1 else 0]
+    ]
+    # A stack is a copy, and video comes one frame at a time.
+    batch = swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)
+    return batch[..., :height, :width]

@@ -8,7 +8,6 @@ cut off again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -46,16 +45,12 @@ def pad_images(images: Tensor) -> Tensor:
         ``[B, C, ceil(H / 16) * 16 + 32, ceil(W / 16) * 16 + 32]``
     """
     height, width = images.shape[-2:]
-    rows = _padding_indices(height, images.device)
-    columns = _padding_indices(width, images.device)
+    after_rows, after_columns = MARGIN + -height % MULTIPLE, MARGIN + -width % MULTIPLE
+    if height > after_rows and width > after_columns:
+        return F.pad(images, (MARGIN, after_columns, MARGIN, after_rows), mode="reflect")
+    rows = reflect_indices(height, MARGIN, after_rows).to(images.device)
+    columns = reflect_indices(width, MARGIN, after_columns).to(images.device)
     return images.index_select(-2, rows).index_select(-1, columns)
-
-
-@lru_cache(maxsize=64)
-def _padding_indices(size: int, device: torch.device) -> Tensor:
-    """Kept, since bringing them to a GPU waits for all that it has to do, in every frame."""
-    with torch.inference_mode(False):  # whoever asks first, others may take gradients
-        return reflect_indices(size, MARGIN, MARGIN + -size % MULTIPLE).to(device)
 
 
 def resample_block(block: Tensor, stride: int, target: int) -> Tensor:

@@ -19,9 +19,6 @@ _SMALLEST_STRIP = 64
 
 _FLOAT32, _INT64 = 4, 8
 
-# What S2 holds at its peak: float32 copies of the content's and the style's features.
-_CONTENT_COPIES, _STYLE_COPIES = 3, 2
-
 # Convolutions may ask for workspaces, and allocators round up.
 _RESERVE = 1.2
 
@@ -34,8 +31,9 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
 
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
       the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
-    * S2: float32 copies of the features of content (projected, swapped, mixed) and style (cells in two orders), and
-      a block of the correlation volume with its two sums; a CPU sums in pieces that fit its caches.
+    * S2: the projected content with the cells that are matched, a block of the correlation volume and its two sums; or
+      three maps of the content's size (projected, gathered, gathered in place; or projected, mixed, aligned) with a
+      table of the style's cells, or with what AdaIN makes of one piece in float32. A CPU gathers in float32.
     * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
 
     The style is taken to be as large as the frame.
@@ -57,7 +55,7 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     beside = 3 * height * width * _FLOAT32 + 2 * feature_values * element
 
     encoder = _encoder_bytes(model, (rows + 2 * MARGIN) * (columns + 2 * MARGIN), feature_values, element)
-    transfer = _transfer_bytes(channels, grid, grid, device or model.device)
+    transfer = _transfer_bytes(channels, grid, grid, element, device or model.device)
     decoder = _decoder_bytes(model, rows * columns, element)
     return int(_RESERVE * (beside + max(encoder, transfer, decoder)))
 
@@ -75,14 +73,26 @@ def transfer_bytes(content: Features, style: Features, device: torch.device) -> 
     """
     _, channels, height, width = content.data.shape
     style_size = style.data.shape[-2], style.data.shape[-1]
-    return int(_RESERVE * _transfer_bytes(channels, (height, width), style_size, device))
+    element = content.data.dtype.itemsize
+    return int(_RESERVE * _transfer_bytes(channels, (height, width), style_size, element, device))
 
 
-def _transfer_bytes(channels: int, content: tuple[int, int], style: tuple[int, int], device: torch.device) -> int:
+def _transfer_bytes(
+    channels: int, content: tuple[int, int], style: tuple[int, int], element: int, device: torch.device
+) -> int:
     cells, style_cells = content[0] * content[1], style[0] * style[1]
-    values = channels * (_CONTENT_COPIES * cells + _STYLE_COPIES * style_cells)
-    volume = cells * style_cells // matching_pool(content, style) ** 4
-    return (values + min(BLOCK_ELEMENTS, volume) + 2 * min(piece_elements(device), volume)) * _FLOAT32
+    pooling = matching_pool(content, style) ** 2
+    content_map, volume = channels * cells, cells * style_cells // pooling**2
+    key_values = channels * (cells + style_cells) // pooling
+    pooled_keys = key_values * element if pooling > 1 else 0
+    sums = 2 * min(piece_elements(device), volume)
+    gathered = max(element, _FLOAT32) if device.type == "cpu" else element
+
+    matching = content_map * element + key_values * (element + _FLOAT32)
+    matching += (min(BLOCK_ELEMENTS, volume) + sums) * _FLOAT32
+    copying = (2 * content_map + channels * style_cells) * element + content_map * gathered
+    aligning = 3 * content_map * element + 3 * min(piece_elements(device), content_map) * _FLOAT32
+    return max(pooled_keys + max(matching, copying), aligning)
 
 
 def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:

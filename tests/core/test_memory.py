@@ -24,9 +24,10 @@ def peak_bytes(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("name", shipped_models())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [(256, 256), (512, 512), (1000, 700)])
-def test_the_estimate_fits_the_measured_peak(name: str, size: tuple[int, int]) -> None:
-    model = artnet.load(shipped_models()[name])
+def test_the_estimate_fits_the_measured_peak(name: str, size: tuple[int, int], dtype: torch.dtype) -> None:
+    model = artnet.load(shipped_models()[name], dtype=dtype)
     frame = torch.rand(1, 3, *size)
 
     def work() -> None:

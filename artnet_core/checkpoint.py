@@ -154,6 +154,9 @@ def build_model(path: Path, state: dict[str, Tensor], metadata: dict[str, str], 
 
     encoder_state = {key.removeprefix("encoder."): t for key, t in state.items() if key.startswith("encoder.")}
     decoder_state = {key.removeprefix("decoder."): t for key, t in state.items() if key.startswith("decoder.")}
+    known = {key for key in encoder_state if key.rsplit(".", 2)[0] in TRUNK}
+    if stray := set(state) - {f"encoder.{key}" for key in known} - {f"decoder.{key}" for key in decoder_state}:
+        raise CheckpointError(f"{path} has a tensor that fits nowhere: {min(stray)}.")
     try:
         encoder_state = fold_batch_norm(encoder_state)
         widths = widths_of(encoder_state)

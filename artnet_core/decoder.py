@@ -84,7 +84,8 @@ def stages_of(state: Mapping[str, Tensor]) -> tuple[int, dict[int, list[int]]]:
     Raises:
         KeyError: a convolution is absent; the message is its key.
     """
-    strides = {int(key.split(".")[0].removeprefix("stride")) for key in state if key.startswith("stride")}
+    names = {key.split(".")[0].removeprefix("stride") for key in state if key.startswith("stride")}
+    strides = {int(name) for name in names if name.isdecimal()}
     stages = {}
     for stride in strides or {8}:
         layers = sum(key.startswith(f"stride{stride}.") and key.endswith(".weight") for key in state)

@@ -22,7 +22,7 @@ from .export import load_pruned_encoder
 from .judge import choose_judge
 from .log import DivergedError
 from .loop import Schedule, Task, train
-from .resume import ResumeError
+from .resume import ResumeError, file_digest
 from .teacher import load_teacher
 
 _CALIBRATION_PICTURES = 64
@@ -48,7 +48,8 @@ def _encoder(options: argparse.Namespace, device: torch.device) -> int:
     )
     pictures = load_pictures(options.data, stored_side(settings.size), device)
     task = EncoderTask(settings, pictures, load_teacher(options.teacher, device))
-    return _train(task, options, {**asdict(settings), "data": pictures.digest})
+    origins = {"data": pictures.digest, "teacher": file_digest(options.teacher)}
+    return _train(task, options, {**asdict(settings), **origins})
 
 
 def _decoder(options: argparse.Namespace, device: torch.device) -> int:
@@ -68,7 +69,8 @@ def _decoder(options: argparse.Namespace, device: torch.device) -> int:
     source = load_pruned_encoder(options.encoder, pictures.photo[:_CALIBRATION_PICTURES])
     decoder = None if start is None else start.decoder
     task = DecoderTask(settings, pictures, load_teacher(options.teacher, device), source, decoder)
-    return _train(task, options, {**asdict(settings), "data": pictures.digest})
+    networks = {"teacher": file_digest(options.teacher), "encoder": file_digest(options.encoder)}
+    return _train(task, options, {**asdict(settings), "data": pictures.digest, **networks})
 
 
 def _train(task: Task, options: argparse.Namespace, settings: dict[str, object]) -> int:

@@ -71,8 +71,8 @@ class Log:
         line_plot(lines, out.stem, "step", "loss", log_y=True).save(out.with_suffix(".png"))
 
     def as_metadata(self) -> str:
-        """At most 60 or so rows as JSON, the last one among them."""
-        stride = max(1, len(self.rows) // _METADATA_ROWS)
+        """At most 60 rows, evenly spread, as JSON; the last one is among them."""
+        stride = max(1, -(-len(self.rows) // _METADATA_ROWS))
         rows = self.rows[::-stride][::-1]
         columns = {name: [float(f"{row[name]:.4g}") for row in rows] for name in (rows[0] if rows else ())}
         return json.dumps(columns)

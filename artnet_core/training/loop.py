@@ -90,6 +90,7 @@ def train(task: Task, schedule: Schedule, out: Path, settings: Mapping[str, obje
 
     Raises:
         ResumeError: nothing to resume, other settings, or a run that lies there and would be overwritten.
+        DivergedError: a loss is not finite any more.
     """
     path = state_path(out)
     log = Log(schedule.log_every)

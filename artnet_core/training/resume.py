@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -39,6 +40,11 @@ def load_state(path: Path) -> dict[str, Any]:
     except (UnpicklingError, RuntimeError, EOFError) as error:
         raise ResumeError(f"{path} is damaged ({error}).") from error
     return state
+
+
+def file_digest(path: Path) -> str:
+    """By which a run knows the files it was started with."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def check_settings(stored: Mapping[str, object], given: Mapping[str, object]) -> None:

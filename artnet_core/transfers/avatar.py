@@ -10,14 +10,13 @@ from .gaussian import fit_gaussian
 from .pairs import transfer_pairs
 
 
-def avatar(content: Features, style: Features, strength: float = 1.0, patch_size: int = 3) -> Features:
+def avatar(content: Features, style: Features, strength: float = 1.0) -> Features:
     """Replaces whitened content patches by whitened style patches and colours them as the style.
 
     Whitening puts both on an equal footing, so that the match looks at structure and not at colours. Avatar-Net
     also applies AdaIN at every stage of its decoder, which the one decoder of ArtNet does not have.
 
-    Args, returns and errors are those of :func:`~artnet_core.transfers.pairs.transfer_pairs`; ``patch_size`` is
-    the side of the swapped patches in cells, odd.
+    Args, returns and errors are those of :func:`~artnet_core.transfers.pairs.transfer_pairs`.
     """
 
     def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
@@ -25,7 +24,7 @@ def avatar(content: Features, style: Features, strength: float = 1.0, patch_size
         target = fit_gaussian(style_cells)
         whitened = fit_gaussian(content_cells).whiten(content_cells).view_as(content_map)
         patches = target.whiten(style_cells).view_as(style_map)
-        swapped = bounded_swap(whitened[None], patches[None], patch_size)[0]
+        swapped = bounded_swap(whitened[None], patches[None])[0]
         return target.color(swapped.flatten(1)).view_as(content_map)
 
     return transfer_pairs(content, style, strength, transfer)

@@ -9,14 +9,13 @@ from ..sandwich import bounded_swap
 from .pairs import transfer_pairs
 
 
-def style_swap(content: Features, style: Features, strength: float = 1.0, patch_size: int = 3) -> Features:
+def style_swap(content: Features, style: Features, strength: float = 1.0) -> Features:
     """Replaces each patch of the content by the style patch it correlates with best.
 
-    Args, returns and errors are those of :func:`~artnet_core.transfers.pairs.transfer_pairs`; ``patch_size`` is
-    the side of the swapped patches in cells, odd.
+    Args, returns and errors are those of :func:`~artnet_core.transfers.pairs.transfer_pairs`.
     """
 
     def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
-        return bounded_swap(content_map[None], style_map[None], patch_size)[0]
+        return bounded_swap(content_map[None], style_map[None])[0]
 
     return transfer_pairs(content, style, strength, transfer)

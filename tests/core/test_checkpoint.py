@@ -132,6 +132,9 @@ WRONG: dict[str, tuple[Callable[[State, Metadata], None], str]] = {
     "widths": (_state(**{"decoder.stride8.0.weight": lambda t: t[:, 1:]}), "gives 706 channels, the decoder reads 705"),
     "nan": (_state(**{"encoder.conv3.conv.weight": _nan}), r"damaged: encoder\.conv3\.conv\.weight .* not finite"),
     "extra": (lambda state, _: state.update({"decoder.more": torch.zeros(1)}), r"fits nowhere: decoder\.more"),
+    "extra stage": (lambda state, _: state.update({"decoder.stridex.0.weight": torch.zeros(1)}), r"nowhere: .*stridex"),
+    "extra unit": (lambda state, _: state.update({"encoder.fc.weight": torch.zeros(1)}), r"fits nowhere: encoder\.fc"),
+    "extra part": (lambda state, _: state.update({"critic.weight": torch.zeros(1)}), r"fits nowhere: critic\.weight"),
 }
 
 

@@ -108,6 +108,16 @@ def test_a_run_begins_with_another_models_decoder(
     assert curve(out)[0]["pixels"] < 0.8 * curve(decoder_run)[0]["pixels"]
 
 
+def test_a_run_goes_on_with_its_own_encoder_only(
+    decoder_run: Path, data: Path, teacher_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["decoder", "--encoder", decoder_run, "--data", data, "--teacher", teacher_file, "--out", decoder_run]
+    arguments += ["--steps", 30, "--batch", 2, "--size", 64, "--device", "cpu", "--rate", 2e-3, "--resume"]
+    arguments += ["--stages", "8:32,32 4:16 2:16"]
+    assert main([str(argument) for argument in arguments]) == 1
+    assert "was started with encoder" in capsys.readouterr().err
+
+
 def test_a_decoder_of_another_shape_is_no_start(
     decoder_run: Path, data: Path, teacher_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,7 @@ from comfy_api.v0_0_2 import io
 from ..artnet_core import Features
 from ..artnet_core.features import check_style_count
 from ..artnet_core.transfers import ALL_METHODS
-from .frames import collect_features, on_device
+from .frames import collect_features, on_device, styles_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
 from .settings import strength_input
 
@@ -43,7 +43,9 @@ class FeatureTransfer(io.ComfyNode):
     def execute(cls, content: Features, style: Features, method: str, strength: float) -> io.NodeOutput:
         check_style_count("style", len(style.data), len(content.data))
 
+        style_at = styles_on_device(style)
+
         def transfer(index: int) -> Features:
-            return ALL_METHODS[method](on_device(content, index), on_device(style, index), strength=strength)
+            return ALL_METHODS[method](on_device(content, index), style_at(index), strength=strength)
 
         return io.NodeOutput(collect_features(content, style, transfer))

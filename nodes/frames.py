@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import comfy.model_management as mm
 import comfy.utils
@@ -54,6 +55,12 @@ def on_device(features: Features, index: int) -> Features:
     """The features of one frame, or of the only one, where the host computes."""
     frame = features.pick(index)
     return frame.with_data(frame.data.to(mm.get_torch_device()))
+
+
+def styles_on_device(styles: Features) -> Callable[[int], Features]:
+    """The features of the style for each frame: a single style is brought there once, when the first frame is made."""
+    only = cache(lambda: on_device(styles, 0))
+    return lambda index: on_device(styles, index) if len(styles.data) > 1 else only()
 
 
 def collect_features(content: Features, style: Features, transfer: Callable[[int], Features]) -> Features:

@@ -6,7 +6,7 @@ from torch import Tensor
 from ..artnet_core import Features, sandwich_swap
 from ..artnet_core.features import check_style_count
 from ..artnet_core.mask import check_mask, mask_features
-from .frames import collect_features, on_device
+from .frames import collect_features, on_device, styles_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
 from .settings import detail_input, patch_size_input, strength_input
 
@@ -58,16 +58,17 @@ class S2Transfer(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         count = len(content.data)
-        color = texture_style if color_style is None else color_style
         check_style_count("texture style", len(texture_style.data), count)
-        check_style_count("color style", len(color.data), count)
+        if color_style is not None:
+            check_style_count("color style", len(color_style.data), count)
         masks = None if mask is None else check_mask(mask, count)
+        texture_at = styles_on_device(texture_style)
+        color_at = None if color_style is None else styles_on_device(color_style)
 
         def transfer(index: int) -> Features:
             frame = on_device(content, index)
-            texture = on_device(texture_style, index)
-            palette = texture if color is texture_style else on_device(color, index)
-            result = sandwich_swap(frame, texture, palette, strength, detail, patch_size)
+            color = None if color_at is None else color_at(index)
+            result = sandwich_swap(frame, texture_at(index), color, strength, detail, patch_size)
             if masks is not None:
                 result = mask_features(frame, result, masks[min(index, len(masks) - 1)])
             return result

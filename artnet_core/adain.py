@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .pieces import piece_elements
 
 _SMALLEST_STD = 1e-5
+
+# Where batch norm takes half precision with statistics in float32.
+_MIXING_DEVICES = ("cpu", "cuda")
 
 
 def channel_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -23,8 +27,8 @@ def channel_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
     """
     cells = features.shape[2] * features.shape[3]
     zero = features.new_zeros(*features.shape[:2], 1, 1, dtype=torch.float32)
-    mean = sum((piece.sum((2, 3), keepdim=True) for _, piece in _pieces(features)), zero) / cells
-    squares = ((piece - mean).square().sum((2, 3), keepdim=True) for _, piece in _pieces(features))
+    mean = sum((piece.sum((2, 3), keepdim=True) for piece in _pieces(features)), zero) / cells
+    squares = ((piece - mean).square().sum((2, 3), keepdim=True) for piece in _pieces(features))
     return mean, (sum(squares, zero) / cells).sqrt()
 
 
@@ -54,18 +58,29 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     Returns:
         ``[B, C, h, w]`` in the dtype of ``features``.
     """
-    own_mean, own_std = channel_statistics(features)
-    scale = std / own_std.clamp(min=_SMALLEST_STD)
-    aligned = torch.empty_like(features)
-    for rows, piece in _pieces(features):
-        aligned[:, :, rows] = torch.addcmul(mean, piece - own_mean, scale)
-    return aligned
+    if features.shape[2] * features.shape[3] == 1:
+        return mean.expand(len(features), -1, -1, -1).to(features.dtype)
+    # The batch norm of a single picture is AdaIN, in one operation.
+    mixes = features.device.type in _MIXING_DEVICES and features.dtype.itemsize == 2
+    values = features if mixes else features.float()
+    values = values.contiguous(memory_format=torch.channels_last)  # on a CPU a quarter of the time
+    aligned = [
+        F.batch_norm(
+            values[index : index + 1],
+            None,
+            None,
+            std[min(index, len(std) - 1)].flatten(),
+            mean[min(index, len(mean) - 1)].flatten(),
+            training=True,
+            eps=_SMALLEST_STD**2,
+        )
+        for index in range(len(values))
+    ]
+    return (torch.cat(aligned) if len(aligned) > 1 else aligned[0]).to(features.dtype)
 
 
-def _pieces(features: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def _pieces(features: Tensor) -> Iterator[Tensor]:
     """Some rows at a time, in float32, so that a large map in half precision is never copied as a whole."""
-    batch, channels, height, width = features.shape
-    count = max(1, piece_elements(features.device) // (batch * channels * width))
-    for top in range(0, height, count):
-        rows = slice(top, top + count)
-        yield rows, features[:, :, rows].float()
+    batch, channels, _, width = features.shape
+    rows = max(1, piece_elements(features.device) // (batch * channels * width))
+    return (piece.float() for piece in torch.split(features, rows, 2))

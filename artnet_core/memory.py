@@ -32,8 +32,8 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
       the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
     * S2: the projected content with the cells that are matched, a block of the correlation volume and its two sums; or
-      three maps of the content's size (projected, gathered, gathered in place; or projected, mixed, aligned) with a
-      table of the style's cells, or with what AdaIN makes of one piece in float32. A CPU gathers in float32.
+      three maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells. A CPU
+      gathers in float32.
     * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
 
     The style is taken to be as large as the frame.
@@ -91,8 +91,7 @@ def _transfer_bytes(
     matching = content_map * element + key_values * (element + _FLOAT32)
     matching += (min(BLOCK_ELEMENTS, volume) + sums) * _FLOAT32
     copying = (2 * content_map + channels * style_cells) * element + content_map * gathered
-    aligning = 3 * content_map * element + 3 * min(piece_elements(device), content_map) * _FLOAT32
-    return max(pooled_keys + max(matching, copying), aligning)
+    return pooled_keys + max(matching, copying)
 
 
 def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:

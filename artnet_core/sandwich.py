@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from .adain import adain
+from .adain import align, channel_statistics
 from .features import Features, check_style
 from .swap import swap
 
@@ -75,11 +75,13 @@ def sandwich_swap(
     if strength == 0:
         return content
 
-    mixed = projected = adain(content.data, texture.data)
+    texture_statistics = channel_statistics(texture.data)
+    color_statistics = texture_statistics if color is texture else channel_statistics(color.data)
+    mixed = projected = align(content.data, *texture_statistics)
     if detail < 1:
         swapped = bounded_swap(projected, texture.data, patch_size)
         mixed = swapped.to(projected.dtype).lerp_(projected, detail)
-    transferred = adain(mixed, color.data)
+    transferred = align(mixed, *color_statistics)
     if strength < 1:
         transferred = torch.lerp(content.data, transferred, strength)
     return content.with_data(transferred)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,19 @@ def test_half_precision_keeps_float32_statistics(dtype: torch.dtype) -> None:
     result = adain(content.to(dtype), style.to(dtype))
     assert result.dtype == dtype
     assert result.float().std().item() == pytest.approx(50, rel=0.02)
+
+
+def test_a_single_cell_becomes_the_styles_mean() -> None:
+    style = torch.tensor([[[[1.0, 3.0]]]])
+    assert adain(torch.full((2, 1, 1, 1), 7.0), style).flatten().tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_backends_that_do_not_mix_precisions_give_the_same(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, style = torch.rand(2, 3, 6, 5).to(dtype), torch.rand(2, 3, 4, 7).to(dtype)
+    mixed = adain(content, style)
+    monkeypatch.setattr(importlib.import_module("artnet_core.adain"), "_MIXING_DEVICES", ())
+    torch.testing.assert_close(adain(content, style), mixed)
 
 
 def test_gradients_reach_the_content() -> None:

@@ -64,17 +64,10 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     mixes = features.device.type in _MIXING_DEVICES and features.dtype.itemsize == 2
     values = features if mixes else features.float()
     values = values.contiguous(memory_format=torch.channels_last)  # on a CPU a quarter of the time
+    means, stds = (statistic.expand(len(values), -1, -1, -1) for statistic in (mean, std))
     aligned = [
-        F.batch_norm(
-            values[index : index + 1],
-            None,
-            None,
-            std[min(index, len(std) - 1)].flatten(),
-            mean[min(index, len(mean) - 1)].flatten(),
-            training=True,
-            eps=_SMALLEST_STD**2,
-        )
-        for index in range(len(values))
+        F.batch_norm(picture[None], None, None, s.flatten(), m.flatten(), training=True, eps=_SMALLEST_STD**2)
+        for picture, m, s in zip(values, means, stds, strict=True)
     ]
     return (torch.cat(aligned) if len(aligned) > 1 else aligned[0]).to(features.dtype)
 

@@ -21,7 +21,7 @@ from .data import Pictures, draw
 from .ema import Ema
 from .export import PrunedEncoder, save_models
 from .loop import cosine_rate, set_rate
-from .losses import content, fixed_pattern, gram, moments, perceptual, relative_error, seam, style
+from .losses import content, fixed_pattern, moments, perceptual, relative_error, seam, style
 from .precision import autocast
 from .teacher import Teacher
 
@@ -30,7 +30,6 @@ DEFAULT_WEIGHTS = {
     "pixels": 10.0,
     "perceptual": 1.0,
     "style": 4.0,
-    "gram": 4.0,
     "consistency": 0.5,
     "content": 0.5,
     "seam": 5.0,
@@ -202,7 +201,6 @@ class DecoderTask:
             "pixels": (images[: len(originals)].float() - originals).abs().mean(),
             "perceptual": perceptual(repainted, targets),
             "style": style(painted, of_style),
-            "gram": gram(painted, of_style),
             "consistency": relative_error(again * self.scale, transferred * self.scale),
             "content": content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail),
             "seam": seam(images),

@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..scores import gram_matrix
-
 # Under the square root of a variance, so that a constant channel has a gradient.
 _EPSILON = 1e-5
 
@@ -44,19 +42,6 @@ def style(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
         (mean, std), (target_mean, target_std) = moments(found[layer]), moments(of_target.detach())
         distance = F.mse_loss(mean, target_mean) + F.mse_loss(std, target_std)
         distances.append(distance / target_std.square().mean())
-    return torch.stack(distances).mean()
-
-
-def gram(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
-    """Squared distance of Gram matrices (Gatys et al. 2016) in units of the target's own, mean over layers and samples.
-
-    Unlike :func:`style` it sees which channels fire together. A scalar.
-    """
-    distances = []
-    for layer, of_target in target.items():
-        wanted = gram_matrix(of_target.detach()).flatten(1)  # [B, C * C]
-        error = (gram_matrix(found[layer]).flatten(1) - wanted).square().sum(1)
-        distances.append((error / wanted.square().sum(1).clamp(min=_EPSILON)).mean())
     return torch.stack(distances).mean()
 
 

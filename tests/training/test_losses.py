@@ -6,16 +6,7 @@ import pytest
 import torch
 
 from artnet_core.training.ema import Ema
-from artnet_core.training.losses import (
-    content,
-    distillation,
-    fixed_pattern,
-    gram,
-    perceptual,
-    relative_error,
-    seam,
-    style,
-)
+from artnet_core.training.losses import content, distillation, fixed_pattern, perceptual, relative_error, seam, style
 
 
 def _features(seed: int = 0) -> torch.Tensor:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import accumulate
-
 import pytest
 import torch
 
 import artnet_core as artnet
 from artnet_core.checkpoint import shipped_models
 from artnet_core.memory import Strips, inference_bytes
-
-
-def peak_bytes(work: Callable[[], object]) -> int:
-    """The most memory that torch's CPU tensors took at a time."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        work()
-    # The public list of events drops the allocations made inside of operators.
-    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
-    events.sort(key=lambda event: event.start_ns())
-    return max(accumulate(event.nbytes() for event in events))
+from benchmarks.traffic import peak_bytes
 
 
 @pytest.mark.parametrize("name", shipped_models())

@@ -1,0 +1,29 @@
+"""Counted operations and bytes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.traffic import count, main
+
+
+def test_what_is_read_and_written_counts_and_views_are_free() -> None:
+    first, second = torch.ones(1000), torch.ones(1000)
+    traffic = count(lambda: (first + second).view(10, 100).T)
+    assert (traffic.operations, traffic.moved, traffic.peak) == (1, 3 * 4000, 4000)
+
+
+def test_work_in_place_counts_and_holds_nothing() -> None:
+    values = torch.ones(1000)
+    traffic = count(values.neg_)
+    assert (traffic.operations, traffic.moved) == (1, 2 * 4000)
+    assert traffic.peak == 0
+
+
+def test_the_table_has_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--sizes", "64"]) == 0
+    rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[1] for row in rows] == ["ArtNet", "ArtNet: encode", "ArtNet: S2", "ArtNet: decode"]
+    whole, *stages = (int(row[2]) for row in rows)
+    assert whole >= sum(stages)

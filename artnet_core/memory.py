@@ -60,21 +60,25 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     return int(_RESERVE * (beside + max(encoder, transfer, decoder)))
 
 
-def transfer_bytes(content: Features, style: Features, device: torch.device) -> int:
-    """Estimates the most memory that S2 alone takes for one frame, its inputs not counted.
+def transfer_bytes(content: Features, style: Features, device: torch.device, dtype: torch.dtype | None = None) -> int:
+    """Estimates the most memory that a transfer alone takes for one frame, its inputs not counted.
 
     Args:
         content: of any number of frames.
         style: likewise.
         device: where the work will be done.
+        dtype: that the transfer works in. By default it is S2, which works in the features' own; others first make
+            copies in float32.
 
     Returns:
-        Bytes, a fifth above the count of :func:`inference_bytes`.
+        Bytes, a fifth above what :func:`inference_bytes` counts for S2, and above the copies.
     """
     _, channels, height, width = content.data.shape
     style_size = style.data.shape[-2], style.data.shape[-1]
-    element = content.data.dtype.itemsize
-    return int(_RESERVE * _transfer_bytes(channels, (height, width), style_size, element, device))
+    count = _transfer_bytes(channels, (height, width), style_size, (dtype or content.data.dtype).itemsize, device)
+    if dtype is not None:
+        count += channels * (height * width + style_size[0] * style_size[1]) * dtype.itemsize
+    return int(_RESERVE * count)
 
 
 def _transfer_bytes(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import torch
 from comfy_api.v0_0_2 import io
 
 from ..artnet_core import Features
@@ -42,10 +43,9 @@ class FeatureTransfer(io.ComfyNode):
     @classmethod
     def execute(cls, content: Features, style: Features, method: str, strength: float) -> io.NodeOutput:
         check_style_count("style", len(style.data), len(content.data))
-
         style_at = styles_on_device(style)
 
         def transfer(index: int) -> Features:
             return ALL_METHODS[method](on_device(content, index), style_at(index), strength=strength)
 
-        return io.NodeOutput(collect_features(content, style, transfer))
+        return io.NodeOutput(collect_features(content, style, transfer, torch.float32))

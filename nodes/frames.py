@@ -63,10 +63,15 @@ def styles_on_device(styles: Features) -> Callable[[int], Features]:
     return lambda index: on_device(styles, index) if len(styles.data) > 1 else only()
 
 
-def collect_features(content: Features, style: Features, transfer: Callable[[int], Features]) -> Features:
-    """Frees memory for a transfer of the style to one frame of the content, then makes and gathers all frames."""
+def collect_features(
+    content: Features, style: Features, transfer: Callable[[int], Features], dtype: torch.dtype | None = None
+) -> Features:
+    """Frees memory for a transfer of the style to one frame of the content, then makes and gathers all frames.
+
+    ``dtype`` is what :func:`~artnet_core.memory.transfer_bytes` takes.
+    """
     device = mm.get_torch_device()
-    mm.free_memory(transfer_bytes(content, style, device), device)
+    mm.free_memory(transfer_bytes(content, style, device, dtype), device)
     return content.with_data(collect(len(content.data), lambda index: transfer(index).data))
 
 

@@ -48,8 +48,8 @@ def _encoder(options: argparse.Namespace, device: torch.device) -> int:
     )
     pictures = load_pictures(options.data, stored_side(settings.size), device)
     task = EncoderTask(settings, pictures, load_teacher(options.teacher, device))
-    origins = {"data": pictures.digest, "teacher": file_digest(options.teacher)}
-    return _train(task, options, {**asdict(settings), **origins})
+    networks = {"teacher": file_digest(options.teacher)}
+    return _train(task, options, {**asdict(settings), "data": pictures.digest, **networks})
 
 
 def _decoder(options: argparse.Namespace, device: torch.device) -> int:

@@ -7,7 +7,8 @@ import torch
 
 import artnet_core as artnet
 from artnet_core.checkpoint import shipped_models
-from artnet_core.memory import Strips, inference_bytes
+from artnet_core.memory import Strips, inference_bytes, transfer_bytes
+from artnet_core.transfers import ALL_METHODS
 from benchmarks.traffic import peak_bytes
 
 
@@ -24,6 +25,15 @@ def test_the_estimate_fits_the_measured_peak(name: str, size: tuple[int, int], d
 
     measured = peak_bytes(work)
     assert measured <= inference_bytes(model, *size) <= 2.2 * measured
+
+
+@pytest.mark.parametrize("method", ALL_METHODS)
+def test_transfers_in_float32_fit_their_estimate(method: str) -> None:
+    """At this size the maps count more than the correlation volume, and all but S2 copy them."""
+    model = artnet.load(dtype=torch.bfloat16)
+    content, style = model.encode(torch.rand(1, 3, 1200, 900)), model.encode(torch.rand(1, 3, 900, 1200))
+    measured = peak_bytes(lambda: ALL_METHODS[method](content, style, strength=1.0))
+    assert measured <= transfer_bytes(content, style, torch.device("cpu"), torch.float32)
 
 
 def strips_tried(height: int, fitting: int) -> list[int | None]:

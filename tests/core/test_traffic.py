@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+import artnet_core as artnet
+from artnet_core.picture import read_picture
+from benchmarks.speed import STYLE
 from benchmarks.traffic import count, main
 
 
@@ -27,3 +30,15 @@ def test_the_table_has_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row[1] for row in rows] == ["ArtNet", "ArtNet: encode", "ArtNet: S2", "ArtNet: decode"]
     whole, *stages = (int(row[2]) for row in rows)
     assert whole >= sum(stages)
+
+
+def test_a_pixel_of_a_large_picture_moves_no_more_than_one_of_a_small() -> None:
+    """Once matching is bounded, which it is at both sizes: cost grows with the pixels and not faster."""
+    model = artnet.load(dtype=torch.bfloat16)
+    style = model.encode(read_picture(STYLE, 512).rgb)
+
+    def moved_per_pixel(side: int) -> float:
+        frame = torch.rand(1, 3, side, side)
+        return count(lambda: model.stylize_frame(frame, style)).moved / side**2
+
+    assert moved_per_pixel(1536) <= 1.05 * moved_per_pixel(768)

@@ -1,4 +1,4 @@
-"""Multi-level feature aggregation: all encoder blocks concatenated at one stride.
+"""Multi-level feature aggregation: all encoder blocks, and the picture's cosines, concatenated at one stride.
 
 The trunk pads its convolutions with zeros, so border features resemble border features of any other picture and a swap
 would draw a frame. Here the picture is reflected outwards before the encoder, and the cells nearest to the zeros are
@@ -17,6 +17,9 @@ from .encoder import BLOCK_STRIDES
 
 MARGIN = 16
 """Pixels of reflection on each side, cut off again after aggregation."""
+
+LAYERS = (*BLOCK_STRIDES, "dct")
+"""What is aggregated, in the order of the channels: the encoder's blocks, and :func:`~artnet_core.dct.dct`."""
 
 MULTIPLE = max(BLOCK_STRIDES.values())
 """The encoder's strides fit pictures whose sides are multiples of this."""
@@ -63,12 +66,13 @@ def resample_block(block: Tensor, stride: int, target: int) -> Tensor:
 
 
 def aggregate(
-    blocks: Iterable[tuple[str, Tensor]], stride: int, cut_top: int = MARGIN, cut_bottom: int = MARGIN
+    layers: Iterable[tuple[str, Tensor]], stride: int, cut_top: int = MARGIN, cut_bottom: int = MARGIN
 ) -> Tensor:
-    """Concatenates encoder blocks of a padded picture at one stride and cuts the margin off.
+    """Concatenates layers of a padded picture at one stride and cuts the margin off.
 
     Args:
-        blocks: ``(name, [B, C_i, H / s_i, W / s_i])``, names and strides s_i as in :data:`BLOCK_STRIDES`.
+        layers: ``(name, [B, C_i, H / s_i, W / s_i])``, names as in :data:`LAYERS`; the strides s_i are those of
+            :data:`BLOCK_STRIDES`, and the target's own for the cosines.
         stride: stride of the result, 8 or 16.
         cut_top: pixels of the picture to cut off at the top, a multiple of 16.
         cut_bottom: likewise at the bottom.
@@ -78,8 +82,8 @@ def aggregate(
     """
     side = MARGIN // stride
     resampled = []
-    for name, block in blocks:
-        cells = resample_block(block, BLOCK_STRIDES[name], stride)
+    for name, layer in layers:
+        cells = resample_block(layer, BLOCK_STRIDES.get(name, stride), stride)
         rows = slice(cut_top // stride, cells.shape[-2] - cut_bottom // stride)
         resampled.append(cells[..., rows, side:-side])
     return torch.cat(resampled, 1)

@@ -16,12 +16,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from .aggregation import LAYERS
 from .decoder import Decoder, stages_of
 from .encoder import TRUNK, Encoder, fold_batch_norm, widths_of
-from .model import LAYERS, ArtNet, layer_widths
+from .model import ArtNet, layer_widths
 
-FORMAT_VERSION = 2
-"""1: upsampling by nearest neighbours and 3x3 convolutions; 2: the same as transposed convolutions."""
+FORMAT_VERSION = 3
+"""1: upsampling by nearest neighbours and 3x3 convolutions; 2: the same as transposed convolutions; 3: the picture's
+cosines among the features, and a way for them past the decoder's first stages."""
 
 ARCHITECTURE = "googlenet"
 

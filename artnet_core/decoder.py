@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .dct import CHANNELS as DCT_CHANNELS
+
 # What each row (or column) of a 4x4 transposed kernel of stride 2 sums of a 3x3 kernel.
 _UPSAMPLED_TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 
@@ -17,8 +19,11 @@ _UPSAMPLED_TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0,
 class Decoder(nn.Module):
     """Stages of convolutions at falling strides, transposed ones between them, and a pixel shuffle at the end.
 
+    The last of the features, the picture's cosines, also skip all stages but the last, where they are added before the
+    first ReLU. So fine detail need not pass through the narrow middle.
+
     Args:
-        in_channels: channels of the aggregated features.
+        in_channels: channels of the aggregated features; the last are the cosines.
         stages: for every stride from the features' own down to 2, the output channels of its convolutions. The very
             first convolution is 1x1 and mixes the encoder's blocks; the first of each later stage is 4x4, transposed,
             and halves the stride; all others are 3x3 with reflected borders.
@@ -40,6 +45,11 @@ class Decoder(nn.Module):
                 in_channels = width
             self.add_module(f"stride{stride}", convs)
         self.head = _convolution(in_channels, 12, operations)
+        # Its kernels overlap by half, so that cells do not show. The padding is as above.
+        ratio = max(stages) // min(stages)
+        self.skip = operations.ConvTranspose2d(
+            DCT_CHANNELS, self.stages[min(stages)][0], 2 * ratio, stride=ratio, padding=3 * ratio // 2, bias=False
+        )
 
     @property
     def receptive_radius(self) -> int:
@@ -50,10 +60,13 @@ class Decoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features ``[B, C, h, w]`` to RGB images ``[B, 3, h * stride, w * stride]``, about 0..1, not clamped."""
         x = features
-        for index, stride in enumerate(self.stages):
-            if index:
-                x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-            for conv in self.get_submodule(f"stride{stride}").children():
+        for stride in self.stages:
+            first, *others = self.get_submodule(f"stride{stride}").children()
+            x = first(x if stride == max(self.stages) else _with_border(x))
+            if stride == min(self.stages):
+                x += self.skip(_with_border(features[:, -DCT_CHANNELS:]))
+            x = F.relu(x, inplace=True)
+            for conv in others:
                 x = F.relu(conv(x), inplace=True)  # [B, width, H / stride, W / stride]
         return F.pixel_shuffle(self.head(x), 2)  # [B, 12, H / 2, W / 2] to [B, 3, H, W]
 
@@ -71,6 +84,10 @@ def upsampling_kernel(weight: Tensor) -> Tensor:
     """
     taps = weight.new_tensor(_UPSAMPLED_TAPS)  # [4, 3]
     return torch.einsum("yk,oikl,xl->ioyx", taps, weight, taps)
+
+
+def _with_border(x: Tensor) -> Tensor:
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
 def _convolution(in_channels: int, out_channels: int, operations: Any) -> nn.Module:

@@ -66,6 +66,11 @@ def block_outputs(name: str) -> tuple[str, ...]:
     return (name,)
 
 
+def block_widths(widths: Mapping[str, int]) -> dict[str, int]:
+    """Channels of each block of :data:`BLOCK_STRIDES`, from the widths of the units."""
+    return {block: sum(widths[unit] for unit in block_outputs(block)) for block in BLOCK_STRIDES}
+
+
 def _trunk() -> Iterator[Unit]:
     yield Unit("conv1", (), 64, 7, 2)
     yield Unit("conv2", ("conv1",), 64, 1, 4)

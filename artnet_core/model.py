@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from .aggregation import MARGIN, MULTIPLE, aggregate, pad_images
+from .dct import CHANNELS as DCT_CHANNELS
+from .dct import dct
 from .decoder import Decoder
-from .encoder import RECEPTIVE_RADIUS, Encoder, block_outputs
+from .encoder import RECEPTIVE_RADIUS, Encoder, block_widths
 from .features import Features, check_style_count
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
-
-LAYERS = ("conv1", "conv3", "inception3b", "inception4e")
-"""The encoder blocks that are aggregated, in the order of their channels."""
 
 
 class ArtNet(nn.Module):
@@ -88,10 +87,18 @@ class ArtNet(nn.Module):
         strips = []
         for top, bottom in strip_bounds(MARGIN, height - MARGIN, strip):
             above, below = max(top - RECEPTIVE_RADIUS, 0), min(bottom + RECEPTIVE_RADIUS, height)
-            blocks = self.encoder.blocks(padded[..., above:below, :])
-            strips.append(aggregate(blocks, self.stride, top - above, below - bottom))
+            strips.append(self.aggregate(padded[..., above:below, :], top - above, below - bottom))
         data = torch.cat(strips, -2)
         return Features(data, self.layers, self.stride, (images.shape[-2], images.shape[-1]), self.fingerprint)
+
+    def aggregate(self, padded: Tensor, cut_top: int = MARGIN, cut_bottom: int = MARGIN) -> Tensor:
+        """The features ``[B, C, h, w]`` of pictures that :func:`pad_images` padded, aggregated and cut as there."""
+
+        def layers() -> Iterator[tuple[str, Tensor]]:
+            yield from self.encoder.blocks(padded)
+            yield "dct", dct(padded, self.stride)
+
+        return aggregate(layers(), self.stride, cut_top, cut_bottom)
 
     def decode(self, features: Features, strip: int | None = None) -> Tensor:
         """Features to pictures ``[B, 3, H, W]``, float32, clamped to 0..1, of the size the features were taken at.
@@ -191,8 +198,8 @@ class ArtNet(nn.Module):
 
 
 def layer_widths(widths: Mapping[str, int]) -> dict[str, int]:
-    """Channels of every aggregated block, from the widths of the encoder's units."""
-    return {layer: sum(widths[unit] for unit in block_outputs(layer)) for layer in LAYERS}
+    """Channels of every aggregated layer, from the widths of the encoder's units."""
+    return {**block_widths(widths), "dct": DCT_CHANNELS}
 
 
 def strip_bounds(start: int, stop: int, strip: int | None) -> Iterator[tuple[int, int]]:

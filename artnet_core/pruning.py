@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .channels import measure_channels
+from .dct import CHANNELS as DCT_CHANNELS
 from .decoder import Decoder, stages_of
-from .encoder import TRUNK, ConvBlock, Encoder, block_outputs, widths_of
-from .model import LAYERS, ArtNet
+from .encoder import BLOCK_STRIDES, TRUNK, ConvBlock, Encoder, block_outputs, widths_of
+from .model import ArtNet
 
 Masks = dict[str, Tensor]
 """Per unit of the trunk its vector m: bool ``[channels]``, True for a channel that stays."""
@@ -160,8 +161,9 @@ def prune_decoder(decoder: Decoder, kept: Tensor) -> Decoder:
 
 
 def feature_mask(masks: Masks) -> Tensor:
-    """Which of the aggregated features stay: bool ``[sum of the layers' channels]``."""
-    return torch.cat([masks[unit] for layer in LAYERS for unit in block_outputs(layer)])
+    """Which of the aggregated features stay, all cosines among them: bool ``[sum of the layers' channels]``."""
+    kept = [masks[unit] for block in BLOCK_STRIDES for unit in block_outputs(block)]
+    return torch.cat([*kept, kept[0].new_ones(DCT_CHANNELS)])
 
 
 def apply_masks(model: ArtNet, masks: Masks) -> ArtNet:
@@ -187,7 +189,10 @@ def multiply_adds_per_pixel(model: ArtNet) -> float:
             # A transposed convolution applies its kernel once per cell that it reads.
             applied_at = 2 * stride if isinstance(conv, nn.ConvTranspose2d) else stride
             total += conv.get_parameter("weight").numel() / applied_at**2
-    return total + model.decoder.head.get_parameter("weight").numel() / 2**2
+    total += DCT_CHANNELS * 3  # each pixel of each colour is in one cell
+    for layer, stride in (("skip", model.stride), ("head", 2)):
+        total += model.decoder.get_submodule(layer).get_parameter("weight").numel() / stride**2
+    return total
 
 
 def _block(encoder: Encoder, name: str) -> ConvBlock:

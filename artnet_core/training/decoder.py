@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..aggregation import aggregate, pad_images
+from ..aggregation import pad_images
 from ..decoder import Decoder, upsampling_kernel
 from ..features import Features
 from ..model import ArtNet, layer_widths
@@ -27,13 +27,13 @@ from .teacher import Teacher
 
 DEFAULT_STAGES = "8:256,256,256,128 4:96,64 2:32,32"
 DEFAULT_WEIGHTS = {
-    "pixels": 10.0,
-    "perceptual": 1.0,
-    "style": 4.0,
+    "pixels": 30.0,
+    "perceptual": 2.0,
+    "style": 8.0,
     "consistency": 0.5,
     "content": 0.5,
-    "seam": 5.0,
-    "fixed_pattern": 5.0,
+    "seam": 50.0,
+    "fixed_pattern": 30.0,
 }
 
 _STYLE_LAYERS = ("conv1", "conv3", "inception3b", "inception4b", "inception4e")
@@ -100,7 +100,8 @@ def random_details(count: int, generator: torch.Generator) -> list[float]:
 
 @torch.no_grad()
 def initialize(decoder: Decoder) -> None:
-    """Random weights that carry the signal through (He et al. 2015), and a head that begins with nearly flat grey.
+    """Random weights that carry the signal through (He et al. 2015), a head that begins with nearly flat grey, and a
+    skip connection that begins silent.
 
     PyTorch's own initial weights shrink the signal in every layer: after ten, nothing of the features is left. A
     transposed convolution begins as upsampling and a 3x3 convolution, which draw no checkerboard (Odena et al. 2016).
@@ -109,10 +110,11 @@ def initialize(decoder: Decoder) -> None:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.get_parameter("bias"))
-        if isinstance(module, nn.ConvTranspose2d):
+        if isinstance(module, nn.ConvTranspose2d) and module is not decoder.skip:
             convolution = module.weight.new_empty(module.out_channels, module.in_channels, 3, 3)
             module.weight.copy_(upsampling_kernel(nn.init.kaiming_normal_(convolution, nonlinearity="relu")))
             nn.init.zeros_(module.get_parameter("bias"))
+    decoder.skip.get_parameter("weight").zero_()
     decoder.head.get_parameter("weight").mul_(_HEAD_SCALE)
     decoder.head.get_parameter("bias").fill_(0.5)
 
@@ -131,6 +133,12 @@ def remove_checkerboard(decoder: Decoder) -> None:
         by_pixel = parameter.view(3, 4, *parameter.shape[1:])
         signs = sign.view(1, 4, *[1] * (parameter.dim() - 1))
         by_pixel -= signs * (signs * by_pixel).mean(1, keepdim=True)
+
+
+def _multiply_inputs(state: Mapping[str, Tensor], scale: Tensor) -> None:
+    """Multiplies what a decoder of this state dict reads, by way of its weights; ``scale`` is ``[1, C, 1, 1]``."""
+    state[f"stride{_STRIDE}.0.weight"].mul_(scale)
+    state["skip.weight"].mul_(scale[:, -len(state["skip.weight"]) :].view(-1, 1, 1, 1))
 
 
 class DecoderTask:
@@ -235,7 +243,7 @@ class DecoderTask:
     def export(self, out: Path, provenance: Mapping[str, str]) -> None:
         """Writes the model with the averaged decoder."""
         state = {name: tensor.clone() for name, tensor in self.ema.mean.items()}
-        state[f"stride{_STRIDE}.0.weight"] *= self.scale
+        _multiply_inputs(state, self.scale)
         decoder = Decoder(self.scale.shape[1], self.model.decoder.stages)
         decoder.load_state_dict(state)
         summary = {"data": self.pictures.digest, "parameters": parameters(decoder)}
@@ -257,15 +265,14 @@ class DecoderTask:
                 f'"{self.settings.stages}", or their encoders differ: leave --stages out, give --encoder its own model.'
             )
         self.model.decoder.load_state_dict(start.state_dict())
-        first = self.model.decoder.get_submodule(f"stride{_STRIDE}.0").get_parameter("weight")
-        first.div_(self.scale.view(1, -1, 1, 1))  # on export the scale is multiplied in again
+        _multiply_inputs(self.model.decoder.state_dict(), 1 / self.scale)  # on export the scale is multiplied in again
 
     def _draw(self, pictures: Tensor) -> Tensor:
         return draw(pictures, self.settings.batch, self.settings.size, self.generator)
 
     def _encode_again(self, images: Tensor) -> Tensor:
         """``ArtNet.encode``, but with gradients also where a painting is brighter than white: ``[B, C, h, w]``."""
-        return aggregate(self.model.encoder.blocks(pad_images(images.float())), _STRIDE)
+        return self.model.aggregate(pad_images(images.float()))
 
     def _transfer(self, content: Features, style: Features, details: list[float]) -> Tensor:
         """The shipped transfer, sample by sample, since each has its own dial: ``[B, C, h, w]``."""
@@ -288,10 +295,11 @@ class DecoderTask:
         )
         stds = [moments(self.model.encode(picture[None]).data)[1] for picture in pictures]
         std = torch.cat(stds).square().mean(0, keepdim=True).sqrt()  # [1, C, 1, 1]
-        # A channel that hardly fires here may fire elsewhere: none is raised far above the others of its block.
-        blocks = torch.split_with_sizes(std, list(self.model.layers.values()), dim=1)
-        floors = [torch.full_like(block, _SMALLEST_STD_SHARE * block.square().mean().sqrt().item()) for block in blocks]
-        return torch.maximum(std, torch.cat(floors, 1)).clamp(min=1e-4).reciprocal()
+        # A ReLU that hardly fires here may fire elsewhere: no channel is raised far above the others of its block. Of
+        # the cosines the fine ones are small everywhere.
+        *blocks, cosines = torch.split_with_sizes(std, list(self.model.layers.values()), dim=1)
+        raised = [block.clamp(min=_SMALLEST_STD_SHARE * block.square().mean().sqrt().item()) for block in blocks]
+        return torch.cat([*raised, cosines], 1).clamp(min=1e-4).reciprocal()
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

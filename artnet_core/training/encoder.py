@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..encoder import FULL_WIDTHS, IMAGENET_MEAN, IMAGENET_STD, TRUNK, ConvBlock, Encoder
-from ..model import LAYERS, layer_widths
+from ..encoder import BLOCK_STRIDES, FULL_WIDTHS, IMAGENET_MEAN, IMAGENET_STD, TRUNK, ConvBlock, Encoder, block_widths
 from .data import Pictures, draw
 from .export import save_encoder
 from .loop import cosine_rate, set_rate
@@ -77,7 +76,7 @@ class EncoderTask:
         self.student = student_of(teacher).to(self.device).to(memory_format=torch.channels_last)
         calibrate(self.student, teacher, [self._draw() for _ in range(_CALIBRATION_BATCHES)])
         # Linear maps from the student's features to the teacher's: the student may lack channels, not information.
-        self.adaptors = nn.ModuleDict({name: _identity(width) for name, width in layer_widths(FULL_WIDTHS).items()})
+        self.adaptors = nn.ModuleDict({name: _identity(width) for name, width in block_widths(FULL_WIDTHS).items()})
         self.adaptors.to(self.device).to(memory_format=torch.channels_last)
         self.alive = {name: torch.ones(width, dtype=torch.bool) for name, width in FULL_WIDTHS.items()}
         self.scores = torch.zeros(sum(FULL_WIDTHS.values()), device=self.device)
@@ -93,12 +92,12 @@ class EncoderTask:
         self.student.train()
         with autocast(self.device):
             with torch.no_grad():
-                target = self.teacher.features(images, LAYERS)
+                target = self.teacher.features(images, tuple(BLOCK_STRIDES))
                 target_logits = self.teacher.logits(target["inception4e"])
             features = self.student(images)
-            adapted = {name: self.adaptors[name](features[name]) for name in LAYERS}
+            adapted = {name: self.adaptors[name](features[name]) for name in BLOCK_STRIDES}
             logits = self.teacher.logits(adapted["inception4e"].relu())
-        losses = {name: relative_error(adapted[name], target[name]) for name in LAYERS}
+        losses = {name: relative_error(adapted[name], of_teacher) for name, of_teacher in target.items()}
         losses["logits"] = distillation(logits, target_logits)
         losses["loss"] = torch.stack(list(losses.values())).sum()
 

@@ -12,6 +12,7 @@ from torch import Tensor
 _EPSILON = 1e-5
 
 _GRID = 8
+_WINDOW = 128
 
 
 def relative_error(found: Tensor, target: Tensor) -> Tensor:
@@ -90,15 +91,16 @@ def fixed_pattern(images: Tensor) -> Tensor:
     """How much of the fine detail is one pattern that repeats every 8 pixels: stripes, grids, checkerboards.
 
     What a box of 8 x 8 pixels leaves of a picture is averaged over all cells, apart for each of the 64 positions in a
-    cell. Detail of natural pictures averages out there; a pattern that the decoder adds everywhere stays.
+    cell. Detail of natural pictures averages out there; a pattern that the decoder adds everywhere stays. Pictures are
+    taken in windows of 128 pixels, since a pattern is seen best in a calm sky, which need not be the whole picture.
 
     Args:
         images: ``[B, 3, H, W]``; H and W multiples of 8, at least 16.
 
     Returns:
-        A scalar: energy of the pattern in units of the detail's, mean over the pictures; 0 without a pattern.
+        A scalar: energy of the pattern in units of the detail's, mean over the windows; 0 without a pattern.
     """
-    images = images.float()
+    images = _windows(images.float())
     before, after = (_GRID - 1) // 2, _GRID // 2
     detail = images[..., before:-after, before:-after] - F.avg_pool2d(images, _GRID, stride=1)  # [B, 3, H - 7, W - 7]
     cells = detail[..., :-1, :-1].reshape(*detail.shape[:2], images.shape[2] // _GRID - 1, _GRID, -1, _GRID)
@@ -114,6 +116,15 @@ def distillation(student: Tensor, teacher: Tensor) -> Tensor:
     return F.kl_div(
         student.float().log_softmax(1), teacher.float().log_softmax(1), log_target=True, reduction="batchmean"
     )
+
+
+def _windows(images: Tensor) -> Tensor:
+    """Cuts ``[B, 3, H, W]`` into windows ``[B * n, 3, h, w]`` of at most 128 pixels, whole cells of 8, side by side."""
+    for axis in (2, 3):
+        size = images.shape[axis]
+        side = size // -(-size // _WINDOW) // _GRID * _GRID
+        images = images.unfold(axis, side, side)  # [B, 3, n, W, h], then [B, 3, n, m, h, w]
+    return images.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
 
 
 def _instance_normal(features: Tensor) -> Tensor:

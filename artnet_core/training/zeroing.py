@@ -11,8 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..encoder import FULL_WIDTHS, TRUNK, block_outputs
-from ..model import LAYERS
+from ..encoder import BLOCK_STRIDES, FULL_WIDTHS, TRUNK, block_outputs
 
 START, END = 0.08, 0.58
 """Shares of the run between which channels die."""
@@ -30,7 +29,7 @@ def default_floors() -> dict[str, int]:
     Units whose output the decoder reads keep 40%, the others 25%; conv1 keeps 75%, since edges come from it and it
     costs next to nothing.
     """
-    read = {unit for layer in LAYERS for unit in block_outputs(layer)}
+    read = {unit for block in BLOCK_STRIDES for unit in block_outputs(block)}
     share = {name: _LAYER_FLOOR if name in read else _PATCH_FLOOR for name in TRUNK} | {"conv1": _EDGE_FLOOR}
     return {name: round(width * share[name]) for name, width in FULL_WIDTHS.items()}
 

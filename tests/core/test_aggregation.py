@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet
-from artnet_core.aggregation import MARGIN, aggregate, pad_images, reflect_indices
+from artnet_core.aggregation import LAYERS, MARGIN, aggregate, pad_images, reflect_indices
+from artnet_core.dct import dct
 from artnet_core.encoder import BLOCK_STRIDES
 
 
@@ -30,16 +31,18 @@ def test_padding_reflects_and_fits_the_strides(height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize("stride", [8, 16])
-def test_blocks_at_one_stride(model: ArtNet, photo: Tensor, stride: int) -> None:
-    blocks = model.encoder(pad_images(photo))
-    data = aggregate(blocks.items(), stride)
-    assert data.shape == (1, 706, 256 // stride, 256 // stride)
+def test_layers_at_one_stride(model: ArtNet, photo: Tensor, stride: int) -> None:
+    padded = pad_images(photo)
+    layers = {**model.encoder(padded), "dct": dct(padded, stride)}
+    assert tuple(layers) == LAYERS
+    data = aggregate(layers.items(), stride)
+    assert data.shape == (1, 746, 256 // stride, 256 // stride)
     cut = MARGIN // stride
     first = 0
-    for name, block in blocks.items():
+    for name, block in layers.items():
         part = data[:, first : first + block.shape[1]]
         first += block.shape[1]
-        factor = stride // BLOCK_STRIDES[name]
+        factor = stride // BLOCK_STRIDES.get(name, stride)
         expected = F.avg_pool2d(block, factor) if factor else F.interpolate(block, scale_factor=2, mode="bilinear")
         torch.testing.assert_close(part, expected[..., cut:-cut, cut:-cut])
 

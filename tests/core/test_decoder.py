@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from artnet_core.dct import CHANNELS
 from artnet_core.decoder import Decoder, stages_of, upsampling_kernel
 
 
@@ -28,5 +29,23 @@ def test_the_shape_is_read_from_the_tensors() -> None:
 
 
 def test_a_picture_is_as_large_as_its_features() -> None:
-    decoder = Decoder(4, {8: [4, 4], 4: [4, 4], 2: [4]})
-    assert decoder(torch.rand(2, 4, 3, 5)).shape == (2, 3, 24, 40)
+    decoder = Decoder(44, {8: [4, 4], 4: [4, 4], 2: [4]})
+    assert decoder(torch.rand(2, 44, 3, 5)).shape == (2, 3, 24, 40)
+
+
+@pytest.mark.parametrize("top", [8, 16])
+@torch.no_grad()
+def test_the_skip_connection_lands_on_its_own_cell(top: int) -> None:
+    """With nothing in the middle, a cosine lights up a patch whose centre is that of its cell."""
+    stages = {stride: [1] for stride in (16, 8, 4, 2) if stride <= top}
+    decoder = Decoder(CHANNELS, stages)
+    for parameter in decoder.parameters():
+        parameter.zero_()
+    decoder.skip.weight.fill_(1)
+    decoder.head.weight[:, :, 1, 1] = 1
+    features = torch.zeros(1, CHANNELS, 5, 6)
+    features[0, 7, 2, 3] = 1
+    image = decoder(features)[0, 0]
+    rows, columns = (image.sum(axis).nonzero().flatten() for axis in (1, 0))
+    assert rows.tolist() == list(range(top * 3 // 2, top * 7 // 2))  # the cell itself is 2 * top to 3 * top
+    assert columns.tolist() == list(range(top * 5 // 2, top * 9 // 2))

@@ -1,0 +1,56 @@
+"""The discrete cosine transform of the picture's own cells: the fine detail that the trunk's features have lost.
+
+At the features' stride the trunk's early blocks are averages, and its deep ones hardly know where a line runs. The
+lowest cosines of each cell say it outright, and S2 treats them like any other channel. Not in the paper, whose decoder
+has to guess what the pooling took; see docs/paper.md.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# A cosine is kept where its two frequencies add up to no more than this: 28 of luma, 6 of each of two chromas.
+_LUMA_FREQUENCIES, _CHROMA_FREQUENCIES = 6, 2
+
+CHANNELS = 40
+
+# Orthogonal: the mean of the colours, red against blue, green against both.
+_LUMA_AND_CHROMA = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (-1.0, 2.0, -1.0))
+
+
+def dct(images: Tensor, side: int) -> Tensor:
+    """The lowest cosines of each cell (Ahmed et al. 1974), orthonormal.
+
+    Args:
+        images: ``[B, 3, H, W]``, RGB; H and W multiples of ``side``.
+        side: of the cells in pixels, at least 8.
+
+    Returns:
+        ``[B, 40, H / side, W / side]``: of luma, then of each chroma, row by row of the frequencies.
+    """
+    return F.conv2d(images, _cosines(side, images.device, images.dtype), stride=side)
+
+
+@lru_cache(maxsize=16)
+def _cosines(side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):  # whoever asks first, others may take gradients
+        return _filters(side).to(dtype).to(device)
+
+
+def _filters(side: int) -> Tensor:
+    """The cosines as filters ``[40, 3, side, side]``, float64, each of norm 1 and orthogonal to all others."""
+    frequency, pixel = torch.arange(side)[:, None], torch.arange(side, dtype=torch.float64)
+    waves = torch.cos(math.pi / side * frequency * (pixel + 0.5)) * math.sqrt(2 / side)  # [frequency, pixel]
+    waves[0] /= math.sqrt(2)
+    total = frequency + frequency.T
+    filters = []
+    for color, highest in zip(_LUMA_AND_CHROMA, (_LUMA_FREQUENCIES, *2 * [_CHROMA_FREQUENCIES]), strict=True):
+        vertical, horizontal = (total <= highest).nonzero(as_tuple=True)
+        weights = torch.tensor(color, dtype=torch.float64) / math.hypot(*color)
+        filters.append(torch.einsum("c,ny,nx->ncyx", weights, waves[vertical], waves[horizontal]))
+    return torch.cat(filters)

@@ -90,7 +90,7 @@ def help_pictures(model: artnet.ArtNet) -> None:
 
     both = ["artnet.safetensors", "artnet_unpruned.safetensors"]
     save("loader", [cat, model.stylize(cat, street), unpruned.stylize(cat, street)], ["image", *both])
-    save("encoder", [cat, *feature_pictures(content, (3, 40, 180, 460))], ["image", "four of its 706 feature maps"])
+    save("encoder", [cat, *feature_pictures(content, (3, 40, 180, 460))], ["image", "four of its 746 feature maps"])
     chart = channel_chart(artnet.prune_zero_channels(unpruned)[1])
     chart.resize((chart.width * 2 // 3, chart.height * 2 // 3), Image.Resampling.LANCZOS).save(HELP / "prune.png")
     transferred = artnet.sandwich_swap(content, model.encode(street), detail=0.25)

@@ -1,6 +1,6 @@
 """Features as a Gaussian: mean, covariance, and the roots of the covariance that whitening and colouring take.
 
-All in float32. A covariance of 706 channels spans more orders of magnitude than that resolves, and a picture with fewer
+All in float32. A covariance of 746 channels spans more orders of magnitude than that resolves, and a picture with fewer
 cells than channels has a singular one. So directions whose variance is below the resolution are treated as constant:
 whitening drops them instead of blowing rounding errors up to unit variance.
 """

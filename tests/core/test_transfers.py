@@ -88,7 +88,7 @@ def test_optimal_wct_moves_the_content_less(pair: tuple[Features, Features]) -> 
 @pytest.mark.parametrize("method", ALL_METHODS)
 @pytest.mark.parametrize("flat", ["content", "style"])
 def test_flat_and_rank_deficient_features(model: ArtNet, photo: Tensor, method: str, flat: str) -> None:
-    """706 channels over 64 cells, and pictures without any variation."""
+    """746 channels over 64 cells, and pictures without any variation."""
     small = torch.nn.functional.interpolate(photo, (64, 64), mode="area")
     grey = torch.full((1, 3, 64, 64), 0.5)
     content = model.encode(grey if flat == "content" else small)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,14 +11,17 @@ import torch
 from .aggregation import MARGIN, MULTIPLE
 from .features import Features
 from .model import ArtNet
-from .pieces import BLOCK_ELEMENTS, piece_elements
-from .sandwich import matching_pool
+from .pieces import piece_elements
+from .sandwich import COMPARED_LAYER, matching_pool
 
 T = TypeVar("T")
 
 _SMALLEST_STRIP = 64
 
 _FLOAT32, _INT64 = 4, 8
+
+# The default, in cells; a larger one sees more rows at a time.
+_PATCH_SIZE = 3
 
 # Convolutions may ask for workspaces, and allocators round up.
 _RESERVE = 1.2
@@ -55,7 +59,7 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     beside = 3 * height * width * _FLOAT32 + 2 * feature_values * element
 
     encoder = _encoder_bytes(model, (rows + 2 * MARGIN) * (columns + 2 * MARGIN), feature_values, element)
-    transfer = _transfer_bytes(channels, grid, grid, element, device or model.device)
+    transfer = _transfer_bytes(channels, model.layers[COMPARED_LAYER], grid, grid, element, device or model.device)
     decoder = _decoder_bytes(model, rows * columns, element)
     return int(_RESERVE * (beside + max(encoder, transfer, decoder)))
 
@@ -67,33 +71,36 @@ def transfer_bytes(content: Features, style: Features, device: torch.device, dty
         content: of any number of frames.
         style: likewise.
         device: where the work will be done.
-        dtype: that the transfer works in. By default it is S2, which works in the features' own; others first make
-            copies in float32.
+        dtype: that the transfer works in. By default it is ``sandwich_swap``, which works in the features' own and
+            compares patches by one layer; others first make copies in float32 and compare them by all.
 
     Returns:
         Bytes, a fifth above what :func:`inference_bytes` counts for S2, and above the copies.
     """
     _, channels, height, width = content.data.shape
     style_size = style.data.shape[-2], style.data.shape[-1]
-    count = _transfer_bytes(channels, (height, width), style_size, (dtype or content.data.dtype).itemsize, device)
+    compared = content.layers[COMPARED_LAYER] if dtype is None else channels
+    element = (dtype or content.data.dtype).itemsize
+    count = _transfer_bytes(channels, compared, (height, width), style_size, element, device)
     if dtype is not None:
         count += channels * (height * width + style_size[0] * style_size[1]) * dtype.itemsize
     return int(_RESERVE * count)
 
 
 def _transfer_bytes(
-    channels: int, content: tuple[int, int], style: tuple[int, int], element: int, device: torch.device
+    channels: int, compared: int, content: tuple[int, int], style: tuple[int, int], element: int, device: torch.device
 ) -> int:
     cells, style_cells = content[0] * content[1], style[0] * style[1]
     pooling = matching_pool(content, style) ** 2
-    content_map, volume = channels * cells, cells * style_cells // pooling**2
-    key_values = channels * (cells + style_cells) // pooling
+    content_map = channels * cells
+    key_values = compared * (cells + style_cells) // pooling
     pooled_keys = key_values * element if pooling > 1 else 0
-    sums = 2 * min(piece_elements(device), volume)
+    row_volume = math.ceil(content[1] / math.sqrt(pooling)) * style_cells // pooling
+    block_rows = max(1, min(content[0], piece_elements(device) // row_volume)) + _PATCH_SIZE - 1
     gathered = max(element, _FLOAT32) if device.type == "cpu" else element
 
     matching = content_map * element + key_values * (element + _FLOAT32)
-    matching += (min(BLOCK_ELEMENTS, volume) + sums) * _FLOAT32
+    matching += block_rows * row_volume * (element + 2 * _FLOAT32)
     copying = (2 * content_map + channels * style_cells) * element + content_map * gathered
     return pooled_keys + max(matching, copying)
 

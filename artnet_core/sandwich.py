@@ -13,6 +13,10 @@ from .swap import swap
 
 DEFAULT_DETAIL = 0.4
 
+# The first layer, alone, finds better matches than all together, where the largest channels of the deeper ones decide:
+# texture, colours and edges all gain (benchmarks/RESULTS.md), with a twelfth of the multiplications.
+COMPARED_LAYER = "conv1"
+
 # Style cells that content is compared with at the most, and comparisons in all up to which maps are matched as they
 # are: 512 x 512 pixels with 512 x 512.
 _MOST_STYLE_CELLS = 4096
@@ -35,10 +39,10 @@ def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
     return max(needed, 2 if many else 1)
 
 
-def bounded_swap(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+def bounded_swap(content: Tensor, style: Tensor, patch_size: int = 3, compared: int | None = None) -> Tensor:
     """:func:`~artnet_core.swap.swap` with the pooling that suits the sizes of the maps."""
     (height, width), (style_height, style_width) = content.shape[-2:], style.shape[-2:]
-    return swap(content, style, patch_size, matching_pool((height, width), (style_height, style_width)))
+    return swap(content, style, patch_size, matching_pool((height, width), (style_height, style_width)), compared)
 
 
 def sandwich_swap(
@@ -52,7 +56,8 @@ def sandwich_swap(
     """Transfers texture and colour onto content.
 
     The first AdaIN projects the content into the texture style's space, the swap replaces its patches by the style's,
-    the last AdaIN aligns mean and standard deviation of every channel to the colour style.
+    the last AdaIN aligns mean and standard deviation of every channel to the colour style. Unlike in the paper, patches
+    are compared by the channels of conv1 alone; those of all layers are copied.
 
     Args:
         content: features of B pictures.
@@ -60,7 +65,7 @@ def sandwich_swap(
         color: features of the picture whose channel statistics are taken; a batch of 1 or B; the texture's by default.
         strength: 0 returns the content's features exactly, 1 the whole transfer.
         detail: share of the projected content in what the last AdaIN sees: 0 copies patches everywhere, which is the
-            paper's S2; 1 copies none, which is AdaIN.
+            paper's order of steps; 1 copies none, which is AdaIN.
         patch_size: side of the swapped patches in cells, odd.
 
     Returns:
@@ -79,7 +84,7 @@ def sandwich_swap(
     color_statistics = texture_statistics if color is texture else channel_statistics(color.data)
     mixed = projected = align(content.data, *texture_statistics)
     if detail < 1:
-        swapped = bounded_swap(projected, texture.data, patch_size)
+        swapped = bounded_swap(projected, texture.data, patch_size, content.layers[COMPARED_LAYER])
         mixed = swapped.to(projected.dtype).lerp_(projected, detail)
     transferred = align(mixed, *color_statistics)
     if strength < 1:

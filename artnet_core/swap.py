@@ -8,11 +8,13 @@ Content is taken in blocks of rows; the whole correlation volume never exists.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .pieces import BLOCK_ELEMENTS, piece_elements
+from .pieces import piece_elements
 
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
 _BAG_DEVICES = ("cpu", "cuda")
@@ -26,6 +28,7 @@ def patch_norms(features: Tensor, patch_size: int) -> Tensor:
     return F.avg_pool2d(energy, patch_size, stride=1)[0, 0].mul(patch_size**2).sqrt()
 
 
+@torch.no_grad()
 def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
     """For every content patch, the style patch with the largest normalised cross-correlation.
 
@@ -43,29 +46,37 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
     style_height, style_width = style.shape[1:]
     k = patch_size
     rows, columns = height - k + 1, width - k + 1
-    style_rows, style_columns = style_height - k + 1, style_width - k + 1
 
     content_cells, style_cells, weight = _comparable(content, style, k)  # [h * w, C], [C, hs * ws], [rows, columns]
-    volume = width * style_cells.shape[1]
-    block_rows = max(1, BLOCK_ELEMENTS // volume - k + 1)
-    summed_rows = max(1, min(block_rows, piece_elements(content.device) // volume))
+    missing = style_width - weight.shape[1], style_height - weight.shape[0]  # cells where no patch begins
+    penalty = F.pad(torch.zeros_like(weight), (0, missing[0], 0, missing[1]), value=-math.inf).view(-1)
+    weight = F.pad(weight, (0, missing[0], 0, missing[1])).view(-1)
+    pairs = style_cells.shape[1]
+    volume = width * pairs  # products of one row of content cells
+    block_rows = max(1, min(rows, piece_elements(content.device) // volume))
 
+    # Taken once: fresh memory costs a CPU more than what is done with it.
+    products = style_cells.new_empty(block_rows + k - 1, volume)
+    sums = torch.zeros(2, products.numel(), device=content.device)
     matches = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
     for top in range(0, rows, block_rows):
         end = min(top + block_rows, rows)
-        cells = content_cells[top * width : (end + k - 1) * width]
-        products = (cells @ style_cells).view(-1, width, style_height, style_width)  # [n + k - 1, w, hs, ws]
-        for first in range(0, end - top, summed_rows):
-            last = min(first + summed_rows, end - top)
-            block = products[first : last + k - 1]
-            along_row = block[:, :columns, :, :style_columns].float()  # [m + k - 1, columns, hs, style_columns]
-            for d in range(1, k):
-                along_row = _add(along_row, block[:, d : d + columns, :, d : d + style_columns], d)
-            scores = along_row[: last - first, :, :style_rows]  # [m, columns, style_rows, style_columns]
-            for d in range(1, k):
-                scores = _add(scores, along_row[d : d + last - first, :, d : d + style_rows], d)
-            matches[top + first : top + last] = scores.mul_(weight).flatten(2).argmax(2)
-    return matches // style_columns * style_width + matches % style_columns
+        known = k - 1 if top else 0  # rows of content cells that the block before has multiplied
+        products[:known] = products[block_rows : block_rows + known].clone()
+        cells = content_cells[(top + known) * width : (end + k - 1) * width]
+        torch.mm(cells, style_cells, out=products[known : end - top + k - 1].view(-1, pairs))
+
+        # A neighbour in both maps lies equally far on in memory for all pairs of cells, so what is added is flat, and
+        # only sums that run over an edge are no scores.
+        block = products[: end - top + k - 1].view(-1)
+        if block.dtype != torch.float32:
+            block = sums[0, : len(block)].copy_(block)
+        along_row = _sums(block, pairs + 1, k, sums[1])
+        _sums(along_row, volume + style_width, k, sums[0])
+        scores, weighed = sums[:, : (end - top) * volume].view(2, end - top, width, pairs)
+        torch.addcmul(penalty, scores, weight, out=weighed)
+        matches[top:end] = weighed[:, :columns].argmax(2)
+    return matches
 
 
 def _comparable(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,9 +90,16 @@ def _comparable(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor
     return content.flatten(1).T.to(style.dtype), style_values.flatten(1).to(style.dtype), weight
 
 
-def _add(total: Tensor, summand: Tensor, turn: int) -> Tensor:
-    """``total + summand``, in place from the second turn on: before, ``total`` is a view of what is still needed."""
-    return torch.add(total, summand) if turn == 1 else total.add_(summand)
+def _sums(values: Tensor, step: int, count: int, out: Tensor) -> Tensor:
+    """Sums of ``count`` values that lie ``step`` apart: ``[n]`` to the first ``n - (count - 1) * step`` of ``out``."""
+    total = out[: len(values) - (count - 1) * step]
+    summands = [values[turn * step : turn * step + len(total)] for turn in range(count)]
+    if count == 1:
+        return total.copy_(values)
+    torch.add(summands[0], summands[1], out=total)
+    for summand in summands[2:]:
+        total.add_(summand)
+    return total
 
 
 def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) -> Tensor:
@@ -133,7 +151,7 @@ def mean_of_rows(table: Tensor, rows: Tensor, ignored: int) -> Tensor:
     return total.div_((rows != ignored).sum(1, keepdim=True)).to(table.dtype)
 
 
-def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) -> Tensor:
+def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1, compared: int | None = None) -> Tensor:
     """Replaces each k x k patch of the content by the best matching patch of the style.
 
     With ``pooling`` > 1 patches are matched on maps averaged over ``pooling`` x ``pooling`` cells and copied at full
@@ -144,6 +162,7 @@ def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) 
         style: ``[B, C, hs, ws]`` or ``[1, C, hs, ws]``.
         patch_size: k, odd. A map smaller than k * pooling is matched with the largest odd patch that fits.
         pooling: cells per side that are matched as one.
+        compared: how many channels, the first ones, patches are compared by; all of them by default. All are copied.
 
     Returns:
         ``[B, C, h, w]``, every value a mean of style values.
@@ -159,10 +178,10 @@ def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) 
     patch_size = min(patch_size, (smallest // pooling - 1) // 2 * 2 + 1)
 
     style = style[..., : style.shape[-2] // pooling * pooling, : style.shape[-1] // pooling * pooling]
-    content_keys, style_keys = content, style
+    content_keys, style_keys = content[:, :compared], style[:, :compared]
     if pooling > 1:
-        content_keys = F.avg_pool2d(content, pooling, ceil_mode=True)
-        style_keys = F.avg_pool2d(style, pooling)
+        content_keys = F.avg_pool2d(content_keys, pooling, ceil_mode=True)
+        style_keys = F.avg_pool2d(style_keys, pooling)
     swapped = [
         reassemble(match_patches(content_keys[b], style_keys[s], patch_size), style[s], patch_size, pooling)
         for b in range(content.shape[0])

@@ -18,7 +18,7 @@ from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.compare import compare_methods
 from artnet_core.mix import mix_styles
 from artnet_core.picture import Picture, read_picture, to_image
-from artnet_core.transfers import ALL_METHODS, LABELS
+from artnet_core.transfers import ALL_METHODS, LABELS, METHODS
 
 ROOT = Path(__file__).parents[1]
 SHEETS = ROOT / "docs" / "sheets"
@@ -72,7 +72,8 @@ def readme_sheets(model: artnet.ArtNet) -> None:
     grid([row], labels).save(SHEETS / "detail.jpg", quality=88)
 
     pair = [read_picture(ROOT / "examples" / name, 384).rgb for name in ("content/chelsea.jpg", "style/great_wave.jpg")]
-    compare_methods(model, *pair, tuple(ALL_METHODS)).save(SHEETS / "methods.jpg", quality=88)
+    ablations = ("s2_compared_by_conv1", "s2_without_first_adain", "s2_without_last_adain")
+    compare_methods(model, *pair, (*METHODS, *ablations)).save(SHEETS / "methods.jpg", quality=88)
 
 
 def help_pictures(model: artnet.ArtNet) -> None:

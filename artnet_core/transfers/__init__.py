@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..features import Features
 from ..sandwich import sandwich_swap
-from .ablations import s2, s2_without_aggregation, s2_without_first_adain, s2_without_last_adain
+from .ablations import s2, s2_compared_by_conv1, s2_without_aggregation, s2_without_first_adain, s2_without_last_adain
 from .adain import adain
 from .avatar import avatar
 from .optimal_wct import optimal_wct
@@ -22,7 +22,7 @@ class Transfer(Protocol):
 
 
 def artnet(content: Features, style: Features, strength: float = 1.0) -> Features:
-    """What ArtNet does by default: S2 that keeps a share of the projected content."""
+    """What ArtNet does by default: S2 that compares patches by conv1 and keeps a share of the projected content."""
     return sandwich_swap(content, style, strength=strength)
 
 
@@ -35,7 +35,7 @@ METHODS: Mapping[str, Transfer] = {
     "optimal_wct": optimal_wct,
     "avatar": avatar,
 }
-"""The methods of the paper's comparison; ``artnet`` is S2 with the default share of detail, ``s2`` the paper's own."""
+"""The methods of the paper's comparison; ``artnet`` is S2 as we use it, ``s2`` the paper's own."""
 
 ABLATIONS: Mapping[str, Transfer] = {
     "s2": s2,
@@ -44,8 +44,9 @@ ABLATIONS: Mapping[str, Transfer] = {
     "style_swap": style_swap,
     "adain": adain,
     "s2_without_aggregation": s2_without_aggregation,
+    "s2_compared_by_conv1": s2_compared_by_conv1,
 }
-"""S2 and what is left of it without one or two of its parts; swap only is StyleSwap."""
+"""S2, what is left of it without one or two of its parts (swap only is StyleSwap), and with our choice of patches."""
 
 ALL_METHODS: Mapping[str, Transfer] = {**METHODS, **ABLATIONS}
 """Both tables together."""
@@ -61,5 +62,6 @@ LABELS: Mapping[str, str] = {
     "s2_without_first_adain": "S2 without first AdaIN",
     "s2_without_last_adain": "S2 without last AdaIN",
     "s2_without_aggregation": "S2, each block by itself",
+    "s2_compared_by_conv1": "S2, compared by conv1",
 }
 """How each method is called on a sheet."""

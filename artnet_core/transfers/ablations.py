@@ -1,4 +1,4 @@
-"""S2 as the paper has it, and S2 with one part left out each (paper, Fig. 8)."""
+"""S2 as the paper has it, with one part left out each (paper, Fig. 8), and with patches compared as we do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from .pairs import transfer_pairs
 
 
 def s2(content: Features, style: Features, strength: float = 1.0) -> Features:
-    """The paper's S2: AdaIN, swap, AdaIN, with no share of the unswapped content."""
+    """The paper's S2: AdaIN, swap, AdaIN; patches compared by all channels, no share of the unswapped content."""
+
+    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+        target = style_map[None]
+        return adain(bounded_swap(adain(content_map[None], target), target), target)[0]
+
+    return transfer_pairs(content, style, strength, transfer)
+
+
+def s2_compared_by_conv1(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """S2 as :func:`~artnet_core.sandwich.sandwich_swap` has it, with no share of the unswapped content."""
     return sandwich_swap(content, style, strength=strength, detail=0.0)
 
 

@@ -34,9 +34,10 @@ def test_statistics_are_the_colour_styles(
         assert difference[varying].max() < 1e-3
 
 
-def test_detail_zero_is_the_papers_sandwich(encoded: tuple[Features, Features, Features]) -> None:
+def test_detail_zero_is_adain_swap_adain(encoded: tuple[Features, Features, Features]) -> None:
     content, texture, color = encoded
-    expected = adain(swap(adain(content.data, texture.data), texture.data), color.data)
+    projected = adain(content.data, texture.data)
+    expected = adain(swap(projected, texture.data, compared=content.layers["conv1"]), color.data)
     torch.testing.assert_close(sandwich_swap(content, texture, color, detail=0.0).data, expected)
 
 

@@ -67,7 +67,7 @@ def test_equals_styleswap_on_real_features(model: ArtNet, photo: Tensor, paintin
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     content, style = maps(3, 5, (17, 11), (13, 9))
     whole = swap(content[None], style[None])
-    monkeypatch.setattr(importlib.import_module("artnet_core.swap"), "BLOCK_ELEMENTS", 1)
+    monkeypatch.setattr("artnet_core.pieces._CACHED_ELEMENTS", 1)
     torch.testing.assert_close(swap(content[None], style[None]), whole)
 
 
@@ -90,6 +90,15 @@ def test_pooled_matching_copies_at_full_resolution() -> None:
     style_blocks = F.pixel_unshuffle(style, 2).flatten(1).T
     for block in F.pixel_unshuffle(swapped, 2).flatten(1).T:
         assert (style_blocks - block).abs().amax(1).min() < 1e-6
+
+
+@given(sides, sides, st.integers(1, 2), st.integers(1, 6))
+def test_the_channels_compared_choose_what_is_copied_of_all(h: int, w: int, pooling: int, compared: int) -> None:
+    content, style = maps(h, 6, (h + 4, w + 4), (w + 4, h + 4))
+    style = style[:, : style.shape[1] // pooling * pooling, : style.shape[2] // pooling * pooling]
+    keys = [F.avg_pool2d(x[None, :compared], pooling, ceil_mode=True)[0] for x in (content, style)]
+    expected = reassemble(match_patches(keys[0], keys[1]), style, 3, pooling)[..., : h + 4, : w + 4]
+    assert torch.equal(swap(content[None], style[None], 3, pooling, compared)[0], expected)
 
 
 @given(sides, sides, st.integers(1, 4))

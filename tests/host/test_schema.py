@@ -53,5 +53,5 @@ def test_methods_keep_the_names_that_workflows_save(host: Host) -> None:
     _, options = own_nodes(host)["ArtNet_FeatureTransfer"]["input"]["required"]["method"]
     assert options["options"] == [
         *("artnet", "s2", "style_swap", "adain", "wct", "optimal_wct", "avatar"),
-        *("s2_without_first_adain", "s2_without_last_adain", "s2_without_aggregation"),
+        *("s2_without_first_adain", "s2_without_last_adain", "s2_without_aggregation", "s2_compared_by_conv1"),
     ]

@@ -156,7 +156,9 @@ def test_exported_decoders_draw_no_checkerboard(decoder_run: Path) -> None:
     features = torch.rand(1, decoder.get_submodule("stride8.0").get_parameter("weight").shape[1], 6, 6) * 10
     blocks = torch.nn.functional.pixel_unshuffle(decoder(features), 2).view(3, 4, -1)
     diagonals = blocks[:, 0] - blocks[:, 1] - blocks[:, 2] + blocks[:, 3]
-    # The stored biases are rounded to half precision, which sets all diagonals of a colour apart by one small number.
+    # What is stored is rounded to half precision, which sets all diagonals of a colour apart by one small number: four
+    # biases by half a step each, and the weights behind features of the same mean by about as much.
     constant = diagonals.mean(1, keepdim=True)
-    assert constant.abs().max() < 1e-3
+    step = torch.finfo(torch.float16).eps * decoder.head.get_parameter("bias").abs().max()
+    assert constant.abs().max() < 2 * 4 * step / 2
     assert (diagonals - constant).abs().max() < 1e-2 * blocks.std()

@@ -78,12 +78,13 @@ def aggregate(
         cut_bottom: likewise at the bottom.
 
     Returns:
-        ``[B, sum of C_i, (H - cut_top - cut_bottom) / stride, (W - 32) / stride]``
+        ``[B, sum of C_i, (H - cut_top - cut_bottom) / stride, (W - 32) / stride]``, channels_last.
     """
     side = MARGIN // stride
     resampled = []
     for name, layer in layers:
         cells = resample_block(layer, BLOCK_STRIDES.get(name, stride), stride)
         rows = slice(cut_top // stride, cells.shape[-2] - cut_bottom // stride)
-        resampled.append(cells[..., rows, side:-side])
+        # A view of a part does not count as channels_last, and all that follows would turn the whole map around.
+        resampled.append(cells[..., rows, side:-side].contiguous(memory_format=torch.channels_last))
     return torch.cat(resampled, 1)

@@ -88,7 +88,7 @@ class ArtNet(nn.Module):
         for top, bottom in strip_bounds(MARGIN, height - MARGIN, strip):
             above, below = max(top - RECEPTIVE_RADIUS, 0), min(bottom + RECEPTIVE_RADIUS, height)
             strips.append(self.aggregate(padded[..., above:below, :], top - above, below - bottom))
-        data = torch.cat(strips, -2)
+        data = torch.cat(strips, -2) if len(strips) > 1 else strips[0]
         return Features(data, self.layers, self.stride, (images.shape[-2], images.shape[-1]), self.fingerprint)
 
     def aggregate(self, padded: Tensor, cut_top: int = MARGIN, cut_bottom: int = MARGIN) -> Tensor:

@@ -62,9 +62,9 @@ class Decoder(nn.Module):
         x = features
         for stride in self.stages:
             first, *others = self.get_submodule(f"stride{stride}").children()
-            x = first(x if stride == max(self.stages) else _with_border(x))
+            x = first(x if stride == max(self.stages) else with_border(x))
             if stride == min(self.stages):
-                x += self.skip(_with_border(features[:, -DCT_CHANNELS:]))
+                x += self.skip(with_border(features[:, -DCT_CHANNELS:]))
             x = F.relu(x, inplace=True)
             for conv in others:
                 x = F.relu(conv(x), inplace=True)  # [B, width, H / stride, W / stride]
@@ -86,7 +86,7 @@ def upsampling_kernel(weight: Tensor) -> Tensor:
     return torch.einsum("yk,oikl,xl->ioyx", taps, weight, taps)
 
 
-def _with_border(x: Tensor) -> Tensor:
+def with_border(x: Tensor) -> Tensor:
     return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 

@@ -1,8 +1,9 @@
-"""``python -m artnet_core.training encoder|decoder|evaluate``; docs/training.md shows whole runs."""
+"""``python -m artnet_core.training encoder|narrow|decoder|evaluate``; docs/training.md shows whole runs."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Sequence
@@ -14,14 +15,16 @@ import torch
 
 from ..checkpoint import CheckpointError, load
 from ..picture import PictureError
-from .data import load_pictures, stored_side
+from ..pruning import prune_zero_channels
+from .data import draw, load_pictures, stored_side
 from .decoder import DEFAULT_STAGES, DEFAULT_WEIGHTS, DecoderSettings, DecoderTask, stages_text
 from .encoder import EncoderSettings, EncoderTask
 from .evaluate import evaluate, pairs_of, report_of, write_pairs
-from .export import load_pruned_encoder
+from .export import load_pruned_encoder, save_encoder
 from .judge import choose_judge
 from .log import DivergedError
 from .loop import Schedule, Task, train
+from .narrow import narrow
 from .resume import ResumeError, file_digest
 from .teacher import load_teacher
 
@@ -55,6 +58,11 @@ def _encoder(options: argparse.Namespace, device: torch.device) -> int:
 def _decoder(options: argparse.Namespace, device: torch.device) -> int:
     weights = {**DEFAULT_WEIGHTS, **dict(options.weight)}
     start = None if options.start is None else load(options.start)
+    imitated = None if options.imitate is None else load(options.imitate)
+    if imitated is None:
+        if "imitation" in dict(options.weight):
+            raise ValueError("--weight imitation has nothing to weigh: give --imitate MODEL too.")
+        del weights["imitation"]
     stages = DEFAULT_STAGES if start is None else stages_text(start.decoder.stages)
     settings = DecoderSettings(
         options.batch,
@@ -64,13 +72,31 @@ def _decoder(options: argparse.Namespace, device: torch.device) -> int:
         options.stages or stages,
         weights,
         "" if start is None else start.fingerprint,
+        "" if imitated is None else imitated.fingerprint,
     )
     pictures = load_pictures(options.data, stored_side(settings.size), device)
     source = load_pruned_encoder(options.encoder, pictures.photo[:_CALIBRATION_PICTURES])
-    decoder = None if start is None else start.decoder
-    task = DecoderTask(settings, pictures, load_teacher(options.teacher, device), source, decoder)
+    teacher = load_teacher(options.teacher, device)
+    task = DecoderTask(settings, pictures, teacher, source, None if start is None else start.decoder, imitated)
     networks = {"teacher": file_digest(options.teacher), "encoder": file_digest(options.encoder)}
     return _train(task, options, {**asdict(settings), "data": pictures.digest, **networks})
+
+
+def _narrow(options: argparse.Namespace, device: torch.device) -> int:
+    pictures = load_pictures(options.data, stored_side(options.size), device)
+    model = load(options.model, device)
+    source = load_pruned_encoder(options.model, pictures.photo[:_CALIBRATION_PICTURES])
+    generator = torch.Generator().manual_seed(options.seed)
+    kinds = (pictures.photo, pictures.art)
+    images = torch.cat([draw(kind, options.pictures // 2, options.size, generator) for kind in kinds])
+    pruned, _ = prune_zero_channels(model)
+    narrowed = narrow(source, pruned.decoder, options.share, images)
+    settings = {name: getattr(options, name) for name in ("share", "pictures", "size", "seed")}
+    settings |= {"data": pictures.digest, "from": model.fingerprint}
+    provenance = {name: text for name, text in model.provenance.items() if name.startswith("encoder")}
+    save_encoder(narrowed, options.out, {**provenance, "encoder_narrowed": json.dumps(settings)})
+    print(f"Done: {options.out}")
+    return 0
 
 
 def _train(task: Task, options: argparse.Namespace, settings: dict[str, object]) -> int:
@@ -161,7 +187,20 @@ def _parser() -> argparse.ArgumentParser:
         "--weight", type=_weight, action="append", default=[], metavar="LOSS=NUMBER", help="of a loss; repeatable"
     )
     decoder.add_argument("--start", type=Path, metavar="MODEL", help="begin with this model's decoder")
+    decoder.add_argument("--imitate", type=Path, metavar="MODEL", help="draw what this model's decoder draws")
     decoder.set_defaults(command=_decoder)
+
+    narrow_parser = commands.add_parser("narrow", help="cut more than the zero channels out of an encoder")
+    narrow_parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="folders or .tar files: photo/, art/"
+    )
+    narrow_parser.add_argument("--model", type=Path, required=True, help="a whole model, not pruned")
+    narrow_parser.add_argument("--share", type=float, default=0.65, help="of the channels that stays")
+    narrow_parser.add_argument("--pictures", type=int, default=256, help="to fit to")
+    narrow_parser.add_argument("--size", type=_size, default=128, help="their side in pixels")
+    narrow_parser.add_argument("--seed", type=int, default=0)
+    narrow_parser.add_argument("--out", type=Path, required=True, help="for the decoder command's --encoder")
+    narrow_parser.set_defaults(command=_narrow, device="cpu")
 
     scores = commands.add_parser("evaluate", help="score models on held-out pictures")
     scores.add_argument("--data", type=Path, nargs="+", required=True, help="folders or .tar files")

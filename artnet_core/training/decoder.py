@@ -13,19 +13,19 @@ from torch import Tensor, nn
 
 from ..aggregation import pad_images
 from ..decoder import Decoder, upsampling_kernel
-from ..features import Features
 from ..model import ArtNet, layer_widths
 from ..pruning import parameters
 from ..sandwich import sandwich_swap
 from .data import Pictures, draw
 from .ema import Ema
 from .export import PrunedEncoder, save_models
+from .imitation import begin_like
 from .loop import cosine_rate, set_rate
 from .losses import content, fixed_pattern, moments, perceptual, relative_error, seam, style
 from .precision import autocast
 from .teacher import Teacher
 
-DEFAULT_STAGES = "8:256,256,256,128 4:96,64 2:32,32"
+DEFAULT_STAGES = "8:160,128,128 4:64 2:32"
 DEFAULT_WEIGHTS = {
     "pixels": 30.0,
     "perceptual": 2.0,
@@ -34,6 +34,7 @@ DEFAULT_WEIGHTS = {
     "content": 0.5,
     "seam": 50.0,
     "fixed_pattern": 30.0,
+    "imitation": 60.0,
 }
 
 _STYLE_LAYERS = ("conv1", "conv3", "inception3b", "inception4b", "inception4e")
@@ -47,6 +48,7 @@ _HEAD_SCALE = 0.1
 _SMALLEST_STD_SHARE = 0.2
 _LARGEST_GRADIENT = 5.0
 _CALIBRATION_PICTURES = 32
+_FITTED_PICTURES = 8
 _STRIDE = 8
 
 
@@ -62,6 +64,7 @@ class DecoderSettings:
         stages: shape of the decoder; see :func:`parse_stages`.
         weights: of the losses by name.
         start: fingerprint of the model whose decoder the run begins with; empty for random weights.
+        imitated: fingerprint of the model whose decoder is imitated; empty for none.
     """
 
     batch: int = 8
@@ -71,6 +74,7 @@ class DecoderSettings:
     stages: str = DEFAULT_STAGES
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     start: str = ""
+    imitated: str = ""
 
 
 def parse_stages(text: str) -> dict[int, list[int]]:
@@ -150,6 +154,8 @@ class DecoderTask:
         teacher: on the same device.
         source: the encoder.
         start: a decoder for this encoder to go on from; random weights by default.
+        imitated: a model whose pictures this one is to draw too, reconstructions and paintings alike; none by default.
+            Without a decoder to go on from, the run begins with weights fitted to its decoder's.
 
     Raises:
         ValueError: ``start`` reads other features or has other stages than the settings.
@@ -162,6 +168,7 @@ class DecoderTask:
         teacher: Teacher,
         source: PrunedEncoder,
         start: Decoder | None = None,
+        imitated: ArtNet | None = None,
     ) -> None:
         self.settings = settings
         self.pictures = pictures
@@ -179,6 +186,9 @@ class DecoderTask:
         self.scale = self._feature_scale()
         if start is not None:
             self._start_from(start)
+        self.imitated = None if imitated is None else imitated.to(self.device)
+        if imitated is not None and start is None:
+            self._begin_like(imitated)
         remove_checkerboard(self.model.decoder)
         self.ema = Ema(self.model.decoder, _EMA_DECAY)
         self.optimizer = torch.optim.Adam(self.model.decoder.parameters(), lr=settings.rate)
@@ -186,34 +196,30 @@ class DecoderTask:
     def step(self, progress: float) -> dict[str, Tensor]:
         """One step on a batch of photographs, a batch of art, and transfers from the art to the photographs."""
         set_rate(self.optimizer, cosine_rate(progress, self.settings.rate))
-        photo, art = self._draw(self.pictures.photo), self._draw(self.pictures.art)
+        photo, art = (draw(kind, self.settings.batch, self.settings.size, self.generator) for kind in self._kinds())
         details = random_details(len(photo), self.generator)
         with torch.no_grad():
-            of_photo, of_art = self.model.encode(photo), self.model.encode(art)
-            transferred = self._transfer(of_photo, of_art, details)
-            features = torch.cat([of_photo.data, of_art.data, transferred]) * self.scale
+            features = _read_by(self.model, photo, art, details)
+            example_features = None if self.imitated is None else _read_by(self.imitated, photo, art, details)
         originals = torch.cat([photo, art])
-        detail = torch.tensor(details, device=self.device)
 
         with autocast(self.device):
-            with torch.no_grad():
-                targets = self.teacher.features(originals, _STYLE_LAYERS)
-            images = self.model.decoder(features.contiguous(memory_format=torch.channels_last))
-            found = self.teacher.features(images, _STYLE_LAYERS)
-            again = self._encode_again(images[len(originals) :])
-        repainted = {layer: of_images[: len(originals)] for layer, of_images in found.items()}
-        painted = {layer: of_images[len(originals) :] for layer, of_images in found.items()}
-        of_content = {layer: targets[layer][: len(photo)] for layer in _CONTENT_LAYERS}
-        of_style = {layer: targets[layer][len(photo) :] for layer in _STYLE_LAYERS}
-        losses = {
-            "pixels": (images[: len(originals)].float() - originals).abs().mean(),
-            "perceptual": perceptual(repainted, targets),
-            "style": style(painted, of_style),
-            "consistency": relative_error(again * self.scale, transferred * self.scale),
-            "content": content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail),
-            "seam": seam(images),
-            "fixed_pattern": fixed_pattern(images),
-        }
+            scaled = (features * self.scale).contiguous(memory_format=torch.channels_last)
+            images = self.model.decoder(scaled)
+            losses = {
+                "pixels": (images[: len(originals)].float() - originals).abs().mean(),
+                "seam": seam(images),
+                "fixed_pattern": fixed_pattern(images),
+            }
+            if self.imitated is not None:
+                with torch.no_grad():
+                    example = self.imitated.decoder(example_features)
+                losses["imitation"] = (images.float() - example.float()).abs().mean()
+            if self._weighs("consistency"):
+                again = self._encode_again(images[len(originals) :])
+                losses["consistency"] = relative_error(again * self.scale, scaled[len(originals) :])
+            if self._weighs("perceptual", "style", "content"):
+                losses |= self._losses_of_features(images, photo, art, torch.tensor(details, device=self.device))
         losses["loss"] = torch.stack([self.settings.weights[name] * loss for name, loss in losses.items()]).sum()
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -267,19 +273,39 @@ class DecoderTask:
         self.model.decoder.load_state_dict(start.state_dict())
         _multiply_inputs(self.model.decoder.state_dict(), 1 / self.scale)  # on export the scale is multiplied in again
 
-    def _draw(self, pictures: Tensor) -> Tensor:
-        return draw(pictures, self.settings.batch, self.settings.size, self.generator)
+    @torch.no_grad()
+    def _begin_like(self, imitated: ArtNet) -> None:
+        photo, art = (draw(kind, _FITTED_PICTURES, self.settings.size, self.generator) for kind in self._kinds())
+        details = random_details(len(photo), self.generator)
+        features = _read_by(self.model, photo, art, details) * self.scale
+        begin_like(self.model.decoder, features, imitated.decoder, _read_by(imitated, photo, art, details))
+
+    def _weighs(self, *losses: str) -> bool:
+        """Whether any of these losses counts; what does not is not computed."""
+        return any(self.settings.weights[name] for name in losses)
+
+    def _losses_of_features(self, images: Tensor, photo: Tensor, art: Tensor, detail: Tensor) -> dict[str, Tensor]:
+        """What the teacher sees in reconstructions and paintings."""
+        originals = torch.cat([photo, art])
+        with torch.no_grad():
+            targets = self.teacher.features(originals, _STYLE_LAYERS)
+        found = self.teacher.features(images, _STYLE_LAYERS)
+        repainted = {layer: of_images[: len(originals)] for layer, of_images in found.items()}
+        painted = {layer: of_images[len(originals) :] for layer, of_images in found.items()}
+        of_content = {layer: targets[layer][: len(photo)] for layer in _CONTENT_LAYERS}
+        of_style = {layer: targets[layer][len(photo) :] for layer in _STYLE_LAYERS}
+        return {
+            "perceptual": perceptual(repainted, targets),
+            "style": style(painted, of_style),
+            "content": content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail),
+        }
+
+    def _kinds(self) -> tuple[Tensor, Tensor]:
+        return self.pictures.photo, self.pictures.art
 
     def _encode_again(self, images: Tensor) -> Tensor:
         """``ArtNet.encode``, but with gradients also where a painting is brighter than white: ``[B, C, h, w]``."""
         return self.model.aggregate(pad_images(images.float()))
-
-    def _transfer(self, content: Features, style: Features, details: list[float]) -> Tensor:
-        """The shipped transfer, sample by sample, since each has its own dial: ``[B, C, h, w]``."""
-        transfers = [
-            sandwich_swap(content.pick(index), style.pick(index), detail=detail) for index, detail in enumerate(details)
-        ]
-        return torch.cat([features.data for features in transfers])
 
     @torch.no_grad()
     def _feature_scale(self) -> Tensor:
@@ -288,10 +314,7 @@ class DecoderTask:
         On export the scale goes into the decoder's first convolution.
         """
         pictures = torch.cat(
-            [
-                draw(kind, _CALIBRATION_PICTURES, self.settings.size, self.generator)
-                for kind in (self.pictures.photo, self.pictures.art)
-            ]
+            [draw(kind, _CALIBRATION_PICTURES, self.settings.size, self.generator) for kind in self._kinds()]
         )
         stds = [moments(self.model.encode(picture[None]).data)[1] for picture in pictures]
         std = torch.cat(stds).square().mean(0, keepdim=True).sqrt()  # [1, C, 1, 1]
@@ -300,6 +323,20 @@ class DecoderTask:
         *blocks, cosines = torch.split_with_sizes(std, list(self.model.layers.values()), dim=1)
         raised = [block.clamp(min=_SMALLEST_STD_SHARE * block.square().mean().sqrt().item()) for block in blocks]
         return torch.cat([*raised, cosines], 1).clamp(min=1e-4).reciprocal()
+
+
+def _read_by(model: ArtNet, photo: Tensor, art: Tensor, details: list[float]) -> Tensor:
+    """What a decoder reads: features of photographs, of art, and of transfers with the ``detail`` of each sample.
+
+    Returns:
+        ``[3 * B, C, h, w]``, channels_last.
+    """
+    of_photo, of_art = model.encode(photo), model.encode(art)
+    transfers = [
+        sandwich_swap(of_photo.pick(index), of_art.pick(index), detail=detail).data
+        for index, detail in enumerate(details)
+    ]
+    return torch.cat([of_photo.data, of_art.data, *transfers]).contiguous(memory_format=torch.channels_last)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ..checkpoint import (
@@ -39,7 +40,7 @@ class PrunedEncoder:
     Attributes:
         encoder: batch norms folded, frozen.
         provenance: of the weights.
-        trunk: the trunk with its batch norms as :func:`save_encoder` wrote it; empty where the file was another.
+        trunk: the trunk with its batch norms; empty where the file had none.
         masks: which channels of that trunk are left, per unit.
     """
 
@@ -79,13 +80,10 @@ def load_pruned_encoder(path: Path, calibration: Tensor) -> PrunedEncoder:
         encoder = load_torchvision_encoder(
             path, mean=tuple(json.loads(metadata["mean"])), std=tuple(json.loads(metadata["std"]))
         )
-        with safe_open(path, "pt") as file:
-            trunk = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
-        masks = provable_masks(encoder)
-        return PrunedEncoder(_frozen(prune_encoder(encoder, masks)), json.loads(metadata["provenance"]), trunk, masks)
+        return _without_zeros(encoder, json.loads(metadata["provenance"]), load_file(path))
     if metadata.get("format") == "artnet":
-        pruned, _ = prune_zero_channels(load(path))
-        return PrunedEncoder(_frozen(pruned.encoder), pruned.provenance)
+        model = load(path)
+        return _without_zeros(model.encoder, model.provenance, load_file(path))
     encoder = load_torchvision_encoder(path)
     decoder = Decoder(sum(layer_widths(encoder.widths).values()), {8: [1], 4: [1], 2: [1]})
     pictures = [picture[None].float() / 255 for picture in calibration.cpu()]
@@ -96,6 +94,15 @@ def load_pruned_encoder(path: Path, calibration: Tensor) -> PrunedEncoder:
         "parameters": report.encoder_parameters[1],
     }
     return PrunedEncoder(_frozen(pruned.encoder), {"encoder": json.dumps(summary)})
+
+
+def _without_zeros(encoder: Encoder, provenance: Mapping[str, str], file: Mapping[str, Tensor]) -> PrunedEncoder:
+    """``file`` is what the encoder was read from: a trunk, or a whole model."""
+    trunk = {key.removeprefix("encoder."): tensor for key, tensor in file.items() if not key.startswith("decoder.")}
+    if not any(".bn." in key for key in trunk):
+        trunk = {}
+    masks = provable_masks(encoder)
+    return PrunedEncoder(_frozen(prune_encoder(encoder, masks)), provenance, trunk, masks)
 
 
 def save_models(model: ArtNet, source: PrunedEncoder, path: Path) -> list[Path]:

@@ -1,0 +1,35 @@
+"""Convolutions fitted in closed form: the weights and biases that come nearest to wanted outputs."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_RIDGE = 1e-4
+
+
+def fit_convolution(inputs: Tensor, kernel: int, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights and bias of the convolution without padding that comes nearest to the outputs.
+
+    Args:
+        inputs: ``[N, C, h + kernel - 1, w + kernel - 1]``.
+        kernel: its side.
+        outputs: ``[N, out, h, w]``.
+
+    Returns:
+        ``[out, C, kernel, kernel]`` and ``[out]``.
+    """
+    size = inputs.shape[1] * kernel**2 + 1
+    gram = torch.zeros(size, size, dtype=torch.float64, device=inputs.device)
+    product = torch.zeros(size, outputs.shape[1], dtype=torch.float64, device=inputs.device)
+    for x, y in zip(inputs, outputs, strict=True):
+        patches = F.unfold(x[None], kernel)[0]  # [C * kernel ** 2, h * w]
+        patches = torch.cat([patches, torch.ones_like(patches[:1])])
+        gram += patches @ patches.T
+        product += patches @ y.flatten(1).T
+    # In proportion to each input, since channels differ by orders of magnitude; and not zero where one never fires.
+    gram.diagonal().mul_(1 + _RIDGE).clamp_(min=_RIDGE)
+    solution = torch.linalg.solve(gram, product).to(inputs.dtype)
+    weight = solution[:-1].T.reshape(outputs.shape[1], inputs.shape[1], kernel, kernel)
+    return weight, solution[-1]

@@ -1,0 +1,148 @@
+"""Convolutions in closed form, and the decoders and encoders that are made of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import artnet_core as artnet
+from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
+from artnet_core.dct import CHANNELS
+from artnet_core.decoder import Decoder
+from artnet_core.encoder import BLOCK_STRIDES, TRUNK, block_outputs
+from artnet_core.picture import pictures_in, read_picture
+from artnet_core.training.__main__ import main
+from artnet_core.training.decoder import initialize
+from artnet_core.training.export import PrunedEncoder, load_pruned_encoder, save_encoder
+from artnet_core.training.imitation import begin_like
+from artnet_core.training.least_squares import fit_convolution
+from artnet_core.training.narrow import narrow
+
+from .conftest import EXAMPLES, curve
+
+STAGES = {8: [12, 10], 4: [8, 8], 2: [8, 6]}
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Tensor:
+    """Pieces of the example photographs, ``[16, 3, 96, 96]``."""
+    photos = [read_picture(path, 384).rgb[0] for path in pictures_in(EXAMPLES / "content")]
+    places = [(0, 0), (0, 96), (96, 0), (96, 96)]
+    return torch.stack([photo[:, y : y + 96, x : x + 96] for photo in photos for y, x in places])
+
+
+@pytest.fixture(scope="module")
+def source() -> PrunedEncoder:
+    return load_pruned_encoder(shipped_models()[UNPRUNED_MODEL], torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3])
+def test_a_convolution_is_found_from_what_it_gives(kernel: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 5, 12, 14, generator=generator)
+    weight, bias = torch.randn(4, 5, kernel, kernel, generator=generator), torch.randn(4, generator=generator)
+    found = fit_convolution(x, kernel, F.conv2d(x, weight, bias))
+    torch.testing.assert_close(found, (weight, bias), rtol=0, atol=1e-3)
+
+
+def fresh(stages: dict[int, list[int]], seed: int) -> Decoder:
+    torch.manual_seed(seed)
+    decoder = Decoder(CHANNELS + 6, stages)
+    initialize(decoder)
+    torch.nn.init.normal_(decoder.skip.weight, std=0.1)
+    return decoder.requires_grad_(False)
+
+
+def test_a_decoder_of_the_same_shape_becomes_its_example() -> None:
+    example, decoder = fresh(STAGES, 0), fresh(STAGES, 1)
+    features = torch.randn(4, CHANNELS + 6, 12, 12, generator=torch.Generator().manual_seed(2))
+    begin_like(decoder, features, example, features)
+    unseen = torch.randn(1, CHANNELS + 6, 7, 9, generator=torch.Generator().manual_seed(3))
+    assert (decoder(unseen) - example(unseen)).abs().max() < 0.02 * example(unseen).std()
+
+
+def test_a_smaller_decoder_begins_near_its_example() -> None:
+    example, decoder = fresh(STAGES, 0), fresh({8: [8], 4: [8], 2: [6]}, 1)
+    features = torch.randn(4, CHANNELS + 6, 12, 12, generator=torch.Generator().manual_seed(2))
+    begin_like(decoder, features, example, features)
+    unseen = torch.randn(1, CHANNELS + 6, 7, 9, generator=torch.Generator().manual_seed(3))
+    wanted = example(unseen)
+    assert (decoder(unseen) - wanted).square().mean() < 0.8 * wanted.var()
+
+
+def narrowed_to(share: float, source: PrunedEncoder, pictures: Tensor, folder: Path) -> PrunedEncoder:
+    """The narrowed encoder as the decoder command reads it."""
+    save_encoder(narrow(source, artnet.load().decoder, share, pictures), folder / "encoder.safetensors", {})
+    return load_pruned_encoder(folder / "encoder.safetensors", torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+
+
+def unexplained(found: PrunedEncoder, source: PrunedEncoder, pictures: Tensor) -> dict[str, float]:
+    """Per block the squared error of the channels that are left, in units of their variance."""
+    errors = {}
+    before, after = source.encoder(pictures), found.encoder(pictures)
+    for block in BLOCK_STRIDES:
+        left = torch.cat([found.masks[unit][source.masks[unit]] for unit in block_outputs(block)])
+        wanted = before[block][:, left]
+        errors[block] = float((after[block] - wanted).square().mean() / wanted.var())
+    return errors
+
+
+def test_an_encoder_that_keeps_everything_stays_the_same(
+    source: PrunedEncoder, pictures: Tensor, tmp_path: Path
+) -> None:
+    found = narrowed_to(1.0, source, pictures, tmp_path)
+    assert all(torch.equal(found.masks[name], source.masks[name]) for name in TRUNK)
+    assert max(unexplained(found, source, pictures[:2]).values()) < 1e-3
+
+
+def test_a_narrowed_encoder_gives_nearly_the_same(source: PrunedEncoder, pictures: Tensor, tmp_path: Path) -> None:
+    found = narrowed_to(0.6, source, pictures, tmp_path)
+    for name, unit in TRUNK.items():
+        before = int(source.masks[name].sum())
+        assert found.masks[name].sum() == (round(0.6 * before) if unit.stride in (4, 8) else before)
+        assert not (found.masks[name] & ~source.masks[name]).any()
+    assert max(unexplained(found, source, pictures[:2]).values()) < 0.35
+
+
+def test_a_run_imitates_a_model_with_another_encoder(data: Path, teacher_file: Path, tmp_path: Path) -> None:
+    encoder, out = tmp_path / "encoder.safetensors", tmp_path / "model.safetensors"
+    arguments = ["narrow", "--data", data, "--model", shipped_models()[UNPRUNED_MODEL], "--out", encoder]
+    arguments += ["--share", 0.8, "--pictures", 32, "--size", 64]
+    assert main([str(argument) for argument in arguments]) == 0
+    arguments = ["decoder", "--encoder", encoder, "--data", data, "--teacher", teacher_file, "--out", out]
+    arguments += ["--imitate", shipped_models()[DEFAULT_MODEL], "--stages", "8:64 4:32 2:16", "--batch", 2]
+    arguments += ["--steps", 4, "--size", 64, "--log-every", 1, "--device", "cpu", "--rate", 1e-4]
+    not_computed = {"perceptual", "style", "content", "consistency"}
+    arguments += [text for name in not_computed for text in ("--weight", f"{name}=0")]
+    assert main([str(argument) for argument in arguments]) == 0
+    rows = curve(out)
+    assert rows[0]["imitation"] < 0.12  # grey would be at 0.2
+    assert not not_computed & rows[0].keys()
+    made = artnet.load(out)
+    assert json.loads(made.provenance["encoder_narrowed"])["share"] == 0.8
+    assert json.loads(made.provenance["decoder_settings"])["imitated"] == artnet.load().fingerprint
+    unpruned = artnet.load(out.with_name("model_unpruned.safetensors"))
+    assert artnet.prune_zero_channels(unpruned)[0].layers == made.layers
+
+
+def test_what_cannot_be_narrowed(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["narrow", "--data", data, "--model", shipped_models()[DEFAULT_MODEL], "--size", 64]
+    assert main([str(argument) for argument in [*arguments, "--out", tmp_path / "encoder.safetensors"]]) == 1
+    assert "give an unpruned model" in capsys.readouterr().err
+    arguments = ["narrow", "--data", data, "--model", shipped_models()[UNPRUNED_MODEL], "--size", 64, "--share", 0]
+    assert main([str(argument) for argument in [*arguments, "--out", tmp_path / "encoder.safetensors"]]) == 1
+    assert "share must lie above 0" in capsys.readouterr().err
+
+
+def test_an_imitation_needs_a_model_to_imitate(
+    data: Path, teacher_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["decoder", "--data", data, "--teacher", teacher_file, "--encoder", shipped_models()[DEFAULT_MODEL]]
+    arguments += ["--weight", "imitation=1", "--out", tmp_path / "model.safetensors"]
+    assert main([str(argument) for argument in arguments]) == 1
+    assert "give --imitate MODEL" in capsys.readouterr().err

@@ -28,6 +28,7 @@ cosines among the features, and a way for them past the decoder's first stages."
 ARCHITECTURE = "googlenet"
 
 DEFAULT_MODEL = "artnet.safetensors"
+FAST_MODEL = "artnet_fast.safetensors"
 UNPRUNED_MODEL = "artnet_unpruned.safetensors"
 
 
@@ -38,7 +39,7 @@ class CheckpointError(ValueError):
 def shipped_models() -> dict[str, Path]:
     """The model files that come with the package, by file name."""
     folder = Path(str(resources.files(__package__))) / "weights"
-    return {name: folder / name for name in (DEFAULT_MODEL, UNPRUNED_MODEL)}
+    return {name: folder / name for name in (DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL)}
 
 
 def load(
@@ -53,7 +54,8 @@ def load(
     Batch norms are folded into the convolutions. The memory format is channels_last, which the convolutions prefer.
 
     Args:
-        path: a .safetensors file that :func:`save` wrote.
+        path: a .safetensors file that :func:`save` wrote, or the name of a shipped model: ``artnet``, the default,
+            ``artnet_fast`` or ``artnet_unpruned``.
         device: where the model goes.
         dtype: float32, float16 or bfloat16; statistics are float32 in any case.
         operations: namespace that ``Conv2d`` and ``ConvTranspose2d`` come from.
@@ -62,7 +64,8 @@ def load(
         FileNotFoundError: there is no such file.
         CheckpointError: the file is not a usable model.
     """
-    path = shipped_models()[DEFAULT_MODEL] if path is None else Path(path)
+    shipped = {file.stem: file for file in shipped_models().values()}
+    path = shipped_models()[DEFAULT_MODEL] if path is None else shipped.get(str(path), Path(path))
     state, metadata = read_checkpoint(path)
     model = build_model(path, state, metadata, operations=operations)
     return model.to(device, dtype).to(memory_format=torch.channels_last)

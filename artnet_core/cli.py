@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", type=Path, help="model file (default: the one that is shipped)")
+    command.add_argument("--model", type=Path, help="model file, or artnet_fast (default: artnet)")
     command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
 
 

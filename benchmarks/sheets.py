@@ -49,7 +49,7 @@ def grid(rows: list[list[Tensor | None]], labels: list[str] | None = None) -> Im
 
 
 def readme_sheets(model: artnet.ArtNet) -> None:
-    """results.jpg (content x style), texture_and_color.jpg, detail.jpg and methods.jpg."""
+    """results.jpg (content x style), texture_and_color.jpg, detail.jpg, fast.jpg and methods.jpg."""
     styles = [
         example("style", name) for name in ("village_street_in_auvers", "great_wave", "composition_viii", "summertime")
     ]
@@ -71,6 +71,15 @@ def readme_sheets(model: artnet.ArtNet) -> None:
     row: list[Tensor | None] = [content, *(model.stylize(content, style, detail=value) for value in dial)]
     grid([row], labels).save(SHEETS / "detail.jpg", quality=88)
 
+    fast = artnet.load("artnet_fast")
+    rows = []
+    for content_name, style_name in (("chelsea", "village_street_in_auvers"), ("astronaut", "great_wave")):
+        content, style = example("content", content_name), example("style", style_name)
+        painted = [fast.stylize(content, style, detail=detail) for detail in (0.25, 0.4)]
+        rows.append([content, style, model.stylize(content, style), *painted])
+    labels = ["content", "style", "artnet, detail 0.4", "artnet_fast, detail 0.25", "artnet_fast, detail 0.4"]
+    grid(rows, labels).save(SHEETS / "fast.jpg", quality=88)
+
     pair = [read_picture(ROOT / "examples" / name, 384).rgb for name in ("content/chelsea.jpg", "style/great_wave.jpg")]
     ablations = ("s2_compared_by_conv1", "s2_without_first_adain", "s2_without_last_adain")
     compare_methods(model, *pair, (*METHODS, *ablations)).save(SHEETS / "methods.jpg", quality=88)
@@ -89,8 +98,10 @@ def help_pictures(model: artnet.ArtNet) -> None:
     def save(name: str, pictures: Sequence[Tensor], labels: list[str]) -> None:
         grid([list(pictures)], labels).save(HELP / f"{name}.jpg", quality=85)
 
-    both = ["artnet.safetensors", "artnet_unpruned.safetensors"]
-    save("loader", [cat, model.stylize(cat, street), unpruned.stylize(cat, street)], ["image", *both])
+    fast = artnet.load("artnet_fast")
+    painted_with = [model.stylize(cat, street), fast.stylize(cat, street, detail=0.25), unpruned.stylize(cat, street)]
+    labels = ["image", "artnet", "artnet_fast, detail 0.25", "artnet_unpruned"]
+    save("loader", [cat, *painted_with], labels)
     save("encoder", [cat, *feature_pictures(content, (3, 40, 180, 460))], ["image", "four of its 746 feature maps"])
     chart = channel_chart(artnet.prune_zero_channels(unpruned)[1])
     chart.resize((chart.width * 2 // 3, chart.height * 2 // 3), Image.Resampling.LANCZOS).save(HELP / "prune.png")

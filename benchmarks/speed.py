@@ -33,6 +33,7 @@ STYLE = ROOT / "examples" / "style" / "great_wave.jpg"
 NAMED_SIZES = {"1080p": (1080, 1920), "4k": (2160, 3840), "8k": (4320, 7680)}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 OURS = "ArtNet"
+OUR_MODELS = {OURS: "artnet", f"{OURS} fast": "artnet_fast"}
 PAUSE = 0.05  # seconds
 
 
@@ -47,7 +48,7 @@ class Timing:
         batch: frames per call.
         milliseconds: median per call.
         quartiles: first and third quartile of the calls.
-        relative: the median in units of ArtNet's in the same dtype, size and batch.
+        relative: the median in units of the default model's in the same dtype, size and batch.
         megabytes: peak memory on a GPU beyond weights and inputs; None elsewhere.
     """
 
@@ -96,7 +97,7 @@ def take_turns(
     return {name: (times[name], peaks[name]) for name in calls}
 
 
-def our_calls(model: artnet.ArtNet, content: Tensor, style: Tensor) -> dict[str, Callable[[], object]]:
+def our_calls(name: str, model: artnet.ArtNet, content: Tensor, style: Tensor) -> dict[str, Callable[[], object]]:
     """The whole and its stages; a batch goes frame by frame, so that memory does not grow with it."""
     of_style = model.encode(style)
     of_content = model.encode(content[:1])
@@ -105,11 +106,11 @@ def our_calls(model: artnet.ArtNet, content: Tensor, style: Tensor) -> dict[str,
     def whole() -> list[Tensor]:
         return [model.stylize_frame(frame, of_style) for frame in content.split(1)]
 
-    calls: dict[str, Callable[[], object]] = {OURS: whole}
+    calls: dict[str, Callable[[], object]] = {name: whole}
     if len(content) == 1:
-        calls[f"{OURS}: encode"] = lambda: model.encode(content)
-        calls[f"{OURS}: S2"] = lambda: artnet.sandwich_swap(of_content, of_style)
-        calls[f"{OURS}: decode"] = lambda: model.decode(transferred)
+        calls[f"{name}: encode"] = lambda: model.encode(content)
+        calls[f"{name}: S2"] = lambda: artnet.sandwich_swap(of_content, of_style)
+        calls[f"{name}: decode"] = lambda: model.decode(transferred)
     return calls
 
 
@@ -139,7 +140,7 @@ def run(
     timings = []
     photo, painting = read_picture(CONTENT).rgb, read_picture(STYLE, 512).rgb
     for dtype in dtypes:
-        model = artnet.load(device=device, dtype=dtype)
+        models = {name: artnet.load(file, device, dtype) for name, file in OUR_MODELS.items()}
         made = {name: make(_placing(device, dtype)) for name, make in peers.items()}
         style = painting.to(device, dtype)
         for height, width in sizes:
@@ -148,7 +149,9 @@ def run(
             prepared: dict[str, Stylize] = {name: peer(style) for name, peer in shown.items()}
             for batch in batches:
                 content = frame.to(device, dtype).expand(batch, -1, -1, -1).contiguous()
-                calls = our_calls(model, content, style)
+                calls: dict[str, Callable[[], object]] = {}
+                for name, model in models.items():
+                    calls |= our_calls(name, model, content, style)
                 calls |= {name: _bound(stylize, content) for name, stylize in prepared.items()}
                 timings += _timings(take_turns(calls, rounds, device), (height, width), batch, dtype)
                 print(table(timings[-len(calls) :]), file=sys.stderr)
@@ -241,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_report(options.out / "speed.json", settings, timings=timings)
 
     timings = run(options.sizes, options.batches, dtypes, device, options.rounds, peers, height * width, keep)
-    wholes = [timing for timing in timings if timing.batch == options.batches[0] and f"{OURS}:" not in timing.method]
+    wholes = [timing for timing in timings if timing.batch == options.batches[0] and ": " not in timing.method]
     lines = {
         name: [(x.height * x.width / 1e6, x.milliseconds) for x in wholes if x.method == name]
         for name in dict.fromkeys(x.method for x in wholes)

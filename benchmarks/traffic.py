@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves
 import artnet_core as artnet
 from artnet_core.picture import read_picture
 
-from .speed import CONTENT, DTYPES, STYLE, our_calls, parse_size
+from .speed import CONTENT, DTYPES, OUR_MODELS, STYLE, our_calls, parse_size
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", choices=DTYPES, default="bfloat16")
     options = parser.parse_args(arguments)
     dtype = DTYPES[options.dtype]
-    model = artnet.load(dtype=dtype)
+    models = {name: artnet.load(file, dtype=dtype) for name, file in OUR_MODELS.items()}
     photo, style = read_picture(CONTENT).rgb, read_picture(STYLE, 512).rgb
     print("| size | stage | operations | bytes per pixel | peak MB |\n|---|---|---:|---:|---:|")
     for height, width in options.sizes:
         frame = F.interpolate(photo, (height, width), mode="bicubic").clamp(0, 1)
-        for name, call in our_calls(model, frame.to(dtype), style.to(dtype)).items():
+        calls: dict[str, Callable[[], object]] = {}
+        for name, model in models.items():
+            calls |= our_calls(name, model, frame.to(dtype), style.to(dtype))
+        for name, call in calls.items():
             traffic = count(call)
             numbers = f"{traffic.operations} | {traffic.moved / (height * width):,.0f} | {traffic.peak / 1e6:,.0f}"
             print(f"| {width} x {height} | {name} | {numbers} |", flush=True)

@@ -36,7 +36,8 @@ def test_layers_at_one_stride(model: ArtNet, photo: Tensor, stride: int) -> None
     layers = {**model.encoder(padded), "dct": dct(padded, stride)}
     assert tuple(layers) == LAYERS
     data = aggregate(layers.items(), stride)
-    assert data.shape == (1, 746, 256 // stride, 256 // stride)
+    assert data.shape == (1, sum(model.layers.values()), 256 // stride, 256 // stride)
+    assert data.is_contiguous(memory_format=torch.channels_last)
     cut = MARGIN // stride
     first = 0
     for name, block in layers.items():

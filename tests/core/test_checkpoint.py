@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
+from artnet_core.checkpoint import DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL, shipped_models
 from artnet_core.decoder import Decoder
 
 State = dict[str, Tensor]
@@ -33,7 +33,15 @@ def test_round_trip(model: artnet.ArtNet, photo: Tensor, tmp_path: Path) -> None
 
 def test_shipped_files_are_small() -> None:
     assert shipped_models()[DEFAULT_MODEL].stat().st_size <= 6_000_000
+    assert shipped_models()[FAST_MODEL].stat().st_size <= 3_000_000
     assert shipped_models()[UNPRUNED_MODEL].stat().st_size <= 10_500_000
+
+
+def test_shipped_models_have_names(model: artnet.ArtNet) -> None:
+    assert artnet.load("artnet").fingerprint == model.fingerprint
+    assert artnet.load("artnet_fast").fingerprint == artnet.load(shipped_models()[FAST_MODEL]).fingerprint
+    with pytest.raises(FileNotFoundError, match="no_such_model"):
+        artnet.load("no_such_model")
 
 
 def test_shipped_files_state_their_origin() -> None:
@@ -156,11 +164,12 @@ def test_wrong_files(case: str, tmp_path: Path) -> None:
 
 def test_features_at_stride_16(model: artnet.ArtNet, photo: Tensor, tmp_path: Path) -> None:
     """A decoder that starts at stride 16 makes the model aggregate there; no file says it twice."""
+    channels = sum(model.layers.values())
     stages = {16: [32, 32], 8: [16], 4: [16], 2: [12]}
-    coarse = artnet.ArtNet(model.encoder, Decoder(746, stages), stride=16).seal()
+    coarse = artnet.ArtNet(model.encoder, Decoder(channels, stages), stride=16).seal()
     path = tmp_path / "coarse.safetensors"
     artnet.save(coarse, path)
     loaded = artnet.load(path)
-    assert loaded.encode(photo).data.shape == (1, 746, photo.shape[-2] // 16 + (photo.shape[-2] % 16 > 0), 16)
+    assert loaded.encode(photo).data.shape == (1, channels, photo.shape[-2] // 16 + (photo.shape[-2] % 16 > 0), 16)
     assert loaded.stylize(photo, photo).shape == photo.shape
     torch.testing.assert_close(loaded.stylize(photo, photo), coarse.stylize(photo, photo), rtol=0, atol=0.01)

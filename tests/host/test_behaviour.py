@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 import artnet_core as artnet
-from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
+from artnet_core.checkpoint import DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL, shipped_models
 from artnet_core.transfers import ALL_METHODS
 
 from .conftest import ELSEWHERE_MODEL, REPOSITORY
@@ -391,7 +391,7 @@ def test_a_saved_model_can_be_loaded(odd_host: Host) -> None:
     try:
         assert text(before, "save") == f"Saved {path}"
         assert path.stat().st_size < shipped_models()[UNPRUNED_MODEL].stat().st_size
-        assert listed_models(odd_host)[:2] == [DEFAULT_MODEL, UNPRUNED_MODEL]
+        assert listed_models(odd_host)[:3] == [DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL]
         assert path.name in listed_models(odd_host)
         after = odd_host.run(graph(odd_host, path.name, a=stylize(), out=preview("a")))
         first, second = (pixels(odd_host.images(entry)["out"]) for entry in (before, after))

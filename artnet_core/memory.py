@@ -36,8 +36,7 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
       the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
     * S2: the projected content with the cells that are matched, a block of the correlation volume and its two sums; or
-      three maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells. A CPU
-      gathers in float32.
+      three maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
     * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
 
     The style is taken to be as large as the frame.
@@ -97,11 +96,10 @@ def _transfer_bytes(
     pooled_keys = key_values * element if pooling > 1 else 0
     row_volume = math.ceil(content[1] / math.sqrt(pooling)) * style_cells // pooling
     block_rows = max(1, min(content[0], piece_elements(device) // row_volume)) + _PATCH_SIZE - 1
-    gathered = max(element, _FLOAT32) if device.type == "cpu" else element
 
     matching = content_map * element + key_values * (element + _FLOAT32)
     matching += block_rows * row_volume * (element + 2 * _FLOAT32)
-    copying = (2 * content_map + channels * style_cells) * element + content_map * gathered
+    copying = (3 * content_map + channels * style_cells) * element
     return pooled_keys + max(matching, copying)
 
 

@@ -64,8 +64,9 @@ def load(
         FileNotFoundError: there is no such file.
         CheckpointError: the file is not a usable model.
     """
-    shipped = {file.stem: file for file in shipped_models().values()}
-    path = shipped_models()[DEFAULT_MODEL] if path is None else shipped.get(str(path), Path(path))
+    shipped = shipped_models()
+    names = {file.stem: file for file in shipped.values()}
+    path = shipped[DEFAULT_MODEL] if path is None else names.get(str(path), Path(path))
     state, metadata = read_checkpoint(path)
     model = build_model(path, state, metadata, operations=operations)
     return model.to(device, dtype).to(memory_format=torch.channels_last)

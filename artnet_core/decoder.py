@@ -87,6 +87,7 @@ def upsampling_kernel(weight: Tensor) -> Tensor:
 
 
 def with_border(x: Tensor) -> Tensor:
+    """Repeats the outermost cells once on each side, as the transposed convolutions read them."""
     return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 

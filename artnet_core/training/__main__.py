@@ -15,7 +15,7 @@ import torch
 
 from ..checkpoint import CheckpointError, load
 from ..picture import PictureError
-from ..pruning import prune_zero_channels
+from ..pruning import feature_mask, prune_decoder
 from .data import draw, load_pictures, stored_side
 from .decoder import DEFAULT_STAGES, DEFAULT_WEIGHTS, DecoderSettings, DecoderTask, stages_text
 from .encoder import EncoderSettings, EncoderTask
@@ -89,8 +89,8 @@ def _narrow(options: argparse.Namespace, device: torch.device) -> int:
     generator = torch.Generator().manual_seed(options.seed)
     kinds = (pictures.photo, pictures.art)
     images = torch.cat([draw(kind, options.pictures // 2, options.size, generator) for kind in kinds])
-    pruned, _ = prune_zero_channels(model)
-    narrowed = narrow(source, pruned.decoder, options.share, images)
+    decoder = prune_decoder(model.decoder, feature_mask(source.masks))
+    narrowed = narrow(source, decoder, options.share, images)
     settings = {name: getattr(options, name) for name in ("share", "pictures", "size", "seed")}
     settings |= {"data": pictures.digest, "from": model.fingerprint}
     provenance = {name: text for name, text in model.provenance.items() if name.startswith("encoder")}

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..dct import CHANNELS as DCT_CHANNELS
 from ..decoder import Decoder, with_border
 from .least_squares import fit_convolution
+from .outputs import outputs_of
 
 
 @torch.no_grad()
@@ -51,19 +52,8 @@ def begin_like(decoder: Decoder, features: Tensor, example: Decoder, example_fea
 
 def _outputs(decoder: Decoder, features: Tensor) -> dict[str, Tensor]:
     """What every layer of a decoder gives before its ReLU, by the layer's name."""
-    outputs: dict[str, Tensor] = {}
-
-    def keep(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        def hook(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
-            outputs[name] = output.clone()  # the ReLU works in place
-
-        return layer.register_forward_hook(hook)
-
-    layers = {name: m for name, m in decoder.named_modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))}
-    handles = [keep(name, layer) for name, layer in layers.items()]
-    decoder(features)
-    for handle in handles:
-        handle.remove()
+    layers = [name for name, m in decoder.named_modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
+    outputs = outputs_of(decoder, layers, features)
     outputs[f"stride{min(decoder.stages)}.0"] += outputs.pop("skip")
     return outputs
 

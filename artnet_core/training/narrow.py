@@ -18,6 +18,7 @@ from ..encoder import BLOCK_STRIDES, BN_EPSILON, FULL_WIDTHS, TRUNK, Encoder, bl
 from ..pruning import Masks
 from .export import PrunedEncoder
 from .least_squares import fit_convolution
+from .outputs import outputs_of
 
 _NARROWED_STRIDES = (4, 8)
 
@@ -57,18 +58,8 @@ def narrow(source: PrunedEncoder, decoder: Decoder, share: float, images: Tensor
 
 
 def _layers(encoder: Encoder, decoder: Decoder, share: float, images: Tensor) -> dict[str, _Layer]:
-    outputs: dict[str, Tensor] = {}
-
-    def keep(name: str) -> torch.utils.hooks.RemovableHandle:
-        def hook(_conv: nn.Module, _inputs: object, output: Tensor) -> None:
-            outputs[name] = output.clone()  # the ReLU works in place
-
-        return _conv(encoder, name).register_forward_hook(hook)
-
-    handles = [keep(name) for name in TRUNK]
-    encoder(images)
-    for handle in handles:
-        handle.remove()
+    given = outputs_of(encoder, [f"{name}.conv" for name in TRUNK], images)
+    outputs = {name: given[f"{name}.conv"] for name in TRUNK}
     missed = _missed(encoder, decoder, outputs)
     layers = {}
     for name, unit in TRUNK.items():

@@ -55,7 +55,9 @@ def test_flat_pictures(model: artnet.ArtNet, photo: Tensor, value: float) -> Non
         assert torch.isfinite(model.stylize(content, style)).all()
 
 
-def test_the_decoder_inverts_the_encoder(model: artnet.ArtNet, photo: Tensor) -> None:
+@pytest.mark.parametrize("name", ["artnet", "artnet_fast"])
+def test_the_decoder_inverts_the_encoder(name: str, photo: Tensor) -> None:
+    model = artnet.load(name)
     error = model.decode(model.encode(photo)) - photo
     assert -10 * error.square().mean().log10() > 20  # PSNR in dB
 
@@ -145,8 +147,10 @@ def test_brighter_than_white_is_white(photo: Tensor) -> None:
     assert torch.equal(half.encode(photo * 50).data, half.encode((photo * 50).clamp(0, 1)).data)
 
 
-def test_no_grid(model: artnet.ArtNet) -> None:
+@pytest.mark.parametrize("name", ["artnet", "artnet_fast"])
+def test_no_grid(name: str) -> None:
     """In cells of 8 x 8 pixels neighbours differ as much at every place, and nothing repeats that photographs lack."""
+    model = artnet.load(name)
     pictures = [read_picture(path, 256).rgb[..., :160, :160] for path in pictures_in(EXAMPLES / "content")]
     photos = torch.cat(pictures)
     decoded = model.decode(model.encode(photos))
@@ -154,7 +158,9 @@ def test_no_grid(model: artnet.ArtNet) -> None:
     assert fixed_pattern(decoded) < 1.2 * fixed_pattern(photos)
 
 
-def test_no_checkerboard(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+@pytest.mark.parametrize("name", ["artnet", "artnet_fast"])
+def test_no_checkerboard(name: str, photo: Tensor, painting: Tensor) -> None:
+    model = artnet.load(name)
     painted = model.stylize(photo, painting).clamp(0.02, 0.98)
     blocks = F.pixel_unshuffle(painted, 2).view(3, 4, 128, 128)  # colour, place in 2 x 2 pixels
     diagonals = (blocks[:, 0] - blocks[:, 1] - blocks[:, 2] + blocks[:, 3]).mean() / 4

@@ -69,7 +69,7 @@ def measure_channels(model: ArtNet, images: Iterable[Tensor]) -> dict[str, UnitC
         for batch in images:
             check_images(batch)
             for image in batch:
-                model.encoder(pad_images(image[None].to(model.device, model.dtype)))
+                model.encoder(pad_images(image[None].to(model.device, model.image_dtype)), model.dtype)
     finally:
         for handle in handles:
             handle.remove()

@@ -57,7 +57,8 @@ def load(
         path: a .safetensors file that :func:`save` wrote, or the name of a shipped model: ``artnet``, the default,
             ``artnet_fast`` or ``artnet_unpruned``.
         device: where the model goes.
-        dtype: float32, float16 or bfloat16; statistics are float32 in any case.
+        dtype: float32, float16 or bfloat16; what bfloat16 is too coarse for is float32 in any case, see
+            :meth:`ArtNet.place`.
         operations: namespace that ``Conv2d`` and ``ConvTranspose2d`` come from.
 
     Raises:
@@ -69,7 +70,7 @@ def load(
     path = shipped[DEFAULT_MODEL] if path is None else names.get(str(path), Path(path))
     state, metadata = read_checkpoint(path)
     model = build_model(path, state, metadata, operations=operations)
-    return model.to(device, dtype).to(memory_format=torch.channels_last)
+    return model.place(device, dtype)
 
 
 def save(model: ArtNet, path: str | Path, dtype: torch.dtype = torch.float16) -> None:

@@ -17,6 +17,7 @@ from .compare import compare_methods
 from .features import Features
 from .model import ArtNet
 from .picture import Picture, pictures_in, read_picture, write_picture
+from .precision import fastest_dtype
 from .pruning import multiply_adds_per_pixel, parameters, prune_zero_channels
 from .sandwich import DEFAULT_DETAIL
 from .transfers import ALL_METHODS, METHODS
@@ -107,9 +108,8 @@ def _load(options: argparse.Namespace) -> ArtNet:
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    dtype = torch.float16 if device.startswith("cuda") else torch.float32
     try:
-        return load(options.model, device, dtype)
+        return load(options.model, device, fastest_dtype(torch.device(device)))
     except (RuntimeError, AssertionError) as error:  # torch has no one type for a device that is not there
         raise ValueError(f"The device {device} cannot be used ({error}).") from error
 

@@ -19,6 +19,9 @@ _LUMA_FREQUENCIES, _CHROMA_FREQUENCIES = 6, 2
 
 CHANNELS = 40
 
+MEANS = (0, 28, 34)
+"""The channels of frequency 0: the mean of a cell's luma, and of each chroma. All others are what varies within it."""
+
 # Orthogonal: the mean of the colours, red against blue, green against both.
 _LUMA_AND_CHROMA = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (-1.0, 2.0, -1.0))
 

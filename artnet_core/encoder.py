@@ -190,15 +190,17 @@ class Encoder(nn.Module):
         """Images ``[B, 3, H, W]`` in 0..1 to the range the weights were trained on."""
         return normalize(images, self.mean, self.std)
 
-    def blocks(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    def blocks(self, images: Tensor, dtype: torch.dtype | None = None) -> Iterator[tuple[str, Tensor]]:
         """Yields ``(name, features)`` for each block of :data:`BLOCK_STRIDES` as soon as it is known.
 
         A consumer that reduces each block at once never holds the large early maps together.
 
         Args:
-            images: ``[B, 3, H, W]``, RGB, 0..1; H and W at least 32.
+            images: ``[B, 3, H, W]``, RGB, 0..1, in the dtype of conv1's weights; H and W at least 32.
+            dtype: of all weights but conv1's, and of the features; by default conv1's.
         """
         x = self.conv1(self.normalize(images))  # [B, 64, H/2, W/2]
+        x = x if dtype is None else x.to(dtype)
         yield "conv1", x
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # [B, 64, H/4, W/4]
         x = self.conv3(self.conv2(x))  # [B, 192, H/4, W/4]
@@ -211,9 +213,9 @@ class Encoder(nn.Module):
             x = self.get_submodule(name)(x)  # [B, 832, H/16, W/16] at the end
         yield "inception4e", x
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """All blocks by name; see :meth:`blocks`."""
-        return dict(self.blocks(images))
+        return dict(self.blocks(images, dtype))
 
 
 def widths_of(state: Mapping[str, Tensor]) -> dict[str, int]:

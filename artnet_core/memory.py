@@ -34,7 +34,8 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     features of content and style. The tensors that are alive at once are counted by the layers' widths:
 
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
-      the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
+      the pooling's int64 indices, or with itself in float32 where the model is bfloat16; at the end, the aggregated
+      blocks and their concatenation.
     * S2: the projected content with the cells that are matched, a block of the correlation volume and its two sums; or
       three maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
     * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
@@ -58,7 +59,7 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     beside = 3 * height * width * _FLOAT32 + 2 * feature_values * element
 
     encoder = _encoder_bytes(model, (rows + 2 * MARGIN) * (columns + 2 * MARGIN), feature_values, element)
-    transfer = _transfer_bytes(channels, model.layers[COMPARED_LAYER], grid, grid, element, device or model.device)
+    transfer = _transfer_bytes(channels, model.layers[COMPARED_LAYER], grid, grid, model.dtype, device or model.device)
     decoder = _decoder_bytes(model, rows * columns, element)
     return int(_RESERVE * (beside + max(encoder, transfer, decoder)))
 
@@ -79,16 +80,22 @@ def transfer_bytes(content: Features, style: Features, device: torch.device, dty
     _, channels, height, width = content.data.shape
     style_size = style.data.shape[-2], style.data.shape[-1]
     compared = content.layers[COMPARED_LAYER] if dtype is None else channels
-    element = (dtype or content.data.dtype).itemsize
-    count = _transfer_bytes(channels, compared, (height, width), style_size, element, device)
+    count = _transfer_bytes(channels, compared, (height, width), style_size, dtype or content.data.dtype, device)
     if dtype is not None:
         count += channels * (height * width + style_size[0] * style_size[1]) * dtype.itemsize
     return int(_RESERVE * count)
 
 
 def _transfer_bytes(
-    channels: int, compared: int, content: tuple[int, int], style: tuple[int, int], element: int, device: torch.device
+    channels: int,
+    compared: int,
+    content: tuple[int, int],
+    style: tuple[int, int],
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> int:
+    element = dtype.itemsize
+    multiplied = element if dtype == torch.float16 else _FLOAT32
     cells, style_cells = content[0] * content[1], style[0] * style[1]
     pooling = matching_pool(content, style) ** 2
     content_map = channels * cells
@@ -97,18 +104,20 @@ def _transfer_bytes(
     row_volume = math.ceil(content[1] / math.sqrt(pooling)) * style_cells // pooling
     block_rows = max(1, min(content[0], piece_elements(device) // row_volume)) + _PATCH_SIZE - 1
 
-    matching = content_map * element + key_values * (element + _FLOAT32)
-    matching += block_rows * row_volume * (element + 2 * _FLOAT32)
+    matching = content_map * element + key_values * (multiplied + _FLOAT32)
+    matching += block_rows * row_volume * (multiplied + 2 * _FLOAT32)
     copying = (3 * content_map + channels * style_cells) * element
     return pooled_keys + max(matching, copying)
 
 
 def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:
     conv1, conv2, conv3 = (model.encoder.widths[name] for name in ("conv1", "conv2", "conv3"))
+    of_image = model.image_dtype.itemsize
     early = conv1 * element / 4
+    cast = conv1 * of_image / 4 if of_image != element else 0
     pooling = conv1 * (element + _INT64) / 16
     convolutions = (conv1 + conv2 + conv3) * element / 16
-    return int(pixels * (3 * element + max(early + pooling, early + convolutions))) + 2 * feature_values * element
+    return int(pixels * (3 * of_image + early + max(pooling, convolutions, cast))) + 2 * feature_values * element
 
 
 def _decoder_bytes(model: ArtNet, pixels: int, element: int) -> int:

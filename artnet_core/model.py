@@ -38,6 +38,7 @@ class ArtNet(nn.Module):
         self.layers = layer_widths(encoder.widths)
         self.fingerprint = ""
         self._device: torch.device | None = None
+        self._dtype: torch.dtype | None = None
 
     @property
     def device(self) -> torch.device:
@@ -53,7 +54,30 @@ class ArtNet(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self.parameters()).dtype
+        """What features are in: the dtype of the decoder's weights.
+
+        A host whose layers cast their weights to what they read may set another.
+        """
+        return next(self.decoder.parameters()).dtype if self._dtype is None else self._dtype
+
+    @dtype.setter
+    def dtype(self, dtype: torch.dtype) -> None:
+        self._dtype = dtype
+
+    @property
+    def image_dtype(self) -> torch.dtype:
+        """What pictures are read in, by conv1 and as cosines: the features' dtype, but float32 where that is bfloat16.
+
+        Patches are compared by conv1's features: with 8 bits for pixels and sums many would find another match.
+        """
+        return torch.float32 if self.dtype == torch.bfloat16 else self.dtype
+
+    def place(self, device: torch.device | str, dtype: torch.dtype) -> ArtNet:
+        """Moves the weights to a device, in a dtype, those of conv1 in :attr:`image_dtype`."""
+        self.decoder.to(device, dtype)
+        for name, unit in self.encoder.named_children():
+            unit.to(device, self.image_dtype if name == "conv1" else dtype)
+        return self.to(memory_format=torch.channels_last)
 
     def seal(self) -> ArtNet:
         """Takes the fingerprint of the weights, by which features know their model, and freezes them for inference."""
@@ -82,7 +106,7 @@ class ArtNet(nn.Module):
         """
         check_images(images)
         # Brighter than white, as HDR pictures are, some features would exceed the range of float16.
-        padded = pad_images(images.to(self.device, self.dtype).clamp(0, 1))
+        padded = pad_images(images.to(self.device, self.image_dtype).clamp(0, 1))
         height = padded.shape[-2]
         strips = []
         for top, bottom in strip_bounds(MARGIN, height - MARGIN, strip):
@@ -95,8 +119,8 @@ class ArtNet(nn.Module):
         """The features ``[B, C, h, w]`` of pictures that :func:`pad_images` padded, aggregated and cut as there."""
 
         def layers() -> Iterator[tuple[str, Tensor]]:
-            yield from self.encoder.blocks(padded)
-            yield "dct", dct(padded, self.stride)
+            yield from self.encoder.blocks(padded, self.dtype)
+            yield "dct", dct(padded, self.stride).to(self.dtype)
 
         return aggregate(layers(), self.stride, cut_top, cut_bottom)
 

@@ -171,7 +171,7 @@ def apply_masks(model: ArtNet, masks: Masks) -> ArtNet:
     kept = feature_mask(masks)
     provenance = {**model.provenance, "pruned_from": model.fingerprint}
     pruned = ArtNet(prune_encoder(model.encoder, masks), prune_decoder(model.decoder, kept), model.stride, provenance)
-    return pruned.to(model.device, model.dtype).to(memory_format=torch.channels_last).seal()
+    return pruned.place(model.device, model.dtype).seal()
 
 
 def parameters(module: nn.Module) -> int:

@@ -3,46 +3,81 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from .adain import align, channel_statistics
+from .dct import MEANS as DCT_MEANS
 from .features import Features, check_style
 from .swap import swap
 
-DEFAULT_DETAIL = 0.4
+DEFAULT_DETAIL = 0.3
 
 # The first layer, alone, finds better matches than all together, where the largest channels of the deeper ones decide:
 # texture, colours and edges all gain (benchmarks/RESULTS.md), with a twelfth of the multiplications.
 COMPARED_LAYER = "conv1"
 
-# Style cells that content is compared with at the most, and comparisons in all up to which maps are matched as they
-# are: 512 x 512 pixels with 512 x 512.
+# From this detail on the cosines that vary within a cell are the content's own.
+_DETAIL_OF_LINES = 0.3
+
+# Comparisons up to which maps are matched as they are: 512 x 512 pixels with 1024 x 1024, or the other way round. And
+# style cells that larger ones are compared with at the most.
+_MOST_COMPARISONS = 2**26
 _MOST_STYLE_CELLS = 4096
-_MOST_COMPARISONS = 2**24
 
 
 def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
     """Cells per side that are matched as one.
 
-    Large pictures are matched at twice the stride and copied at full resolution, and so is a style map of more than
-    4,096 cells, more coarsely the larger it is. Time then grows with the content's size and no more with the style's.
+    Large pictures are matched at twice the stride and copied at full resolution, and with a style map of more than
+    16,384 cells more coarsely still. Time then grows with the content's size and no more with the style's.
 
     Args:
         content: height and width of the content's map in cells.
         style: likewise.
     """
     style_cells = style[0] * style[1]
-    needed = math.ceil(math.sqrt(style_cells / _MOST_STYLE_CELLS))
-    many = content[0] * content[1] * style_cells > _MOST_COMPARISONS
-    return max(needed, 2 if many else 1)
+    if content[0] * content[1] * style_cells <= _MOST_COMPARISONS:
+        return 1
+    return max(2, math.ceil(math.sqrt(style_cells / _MOST_STYLE_CELLS)))
 
 
 def bounded_swap(content: Tensor, style: Tensor, patch_size: int = 3, compared: int | None = None) -> Tensor:
     """:func:`~artnet_core.swap.swap` with the pooling that suits the sizes of the maps."""
     (height, width), (style_height, style_width) = content.shape[-2:], style.shape[-2:]
     return swap(content, style, patch_size, matching_pool((height, width), (style_height, style_width)), compared)
+
+
+def content_shares(layers: Mapping[str, int], detail: float) -> Tensor:
+    """Share of the projected content in each channel of what the last AdaIN sees; the rest are swapped patches.
+
+    Lines come first. The cosines that vary within a cell are swapped in patches that rarely continue one another: they
+    lose the content's lines, draw few of the style's, and where one patch matches a whole area they repeat in every
+    cell. With rising ``detail`` they soon give way to the content's own, all other channels, colours among them, late.
+
+    Args:
+        layers: channels of each layer, in their order.
+        detail: 0..1.
+
+    Returns:
+        float32 ``[1, C, 1, 1]``: 0 everywhere for a ``detail`` of 0, 1 everywhere for 1.
+    """
+    shares = torch.full((sum(layers.values()),), detail)
+    for layer, of_layer in zip(layers, torch.split(shares, list(layers.values())), strict=True):
+        if layer == "dct":
+            varying = [channel for channel in range(len(of_layer)) if channel not in DCT_MEANS]
+            of_layer[varying] = min(1.0, detail / _DETAIL_OF_LINES)
+    return shares.view(1, -1, 1, 1)
+
+
+@lru_cache(maxsize=64)
+def _shares(layers: tuple[tuple[str, int], ...], detail: float, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """:func:`content_shares`, kept: bringing them to a GPU waits for all that it has to do, in every frame."""
+    with torch.inference_mode(False):  # whoever asks first, others may take gradients
+        return content_shares(dict(layers), detail).to(device, dtype)
 
 
 def sandwich_swap(
@@ -64,8 +99,8 @@ def sandwich_swap(
         texture: features of the picture whose strokes are copied; a batch of 1 or B.
         color: features of the picture whose channel statistics are taken; a batch of 1 or B; the texture's by default.
         strength: 0 returns the content's features exactly, 1 the whole transfer.
-        detail: share of the projected content in what the last AdaIN sees: 0 copies patches everywhere, which is the
-            paper's order of steps; 1 copies none, which is AdaIN.
+        detail: how much of the projected content enters what the last AdaIN sees, see :func:`content_shares`: 0 copies
+            patches everywhere, which is the paper's order of steps; 1 copies none, which is AdaIN.
         patch_size: side of the swapped patches in cells, odd.
 
     Returns:
@@ -85,7 +120,8 @@ def sandwich_swap(
     mixed = projected = align(content.data, *texture_statistics)
     if detail < 1:
         swapped = bounded_swap(projected, texture.data, patch_size, content.layers[COMPARED_LAYER])
-        mixed = swapped.to(projected.dtype).lerp_(projected, detail)
+        shares = _shares(tuple(content.layers.items()), detail, projected.device, projected.dtype)
+        mixed = swapped.to(projected.dtype).lerp_(projected, shares)
     transferred = align(mixed, *color_statistics)
     if strength < 1:
         transferred = torch.lerp(content.data, transferred, strength)

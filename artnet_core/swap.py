@@ -36,7 +36,7 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
 
     Args:
         content: ``[C, h, w]``.
-        style: ``[C, hs, ws]``; cells are multiplied in its dtype, and summed in float32.
+        style: ``[C, hs, ws]``; where it is float16 cells are multiplied in that, else in float32. Sums are float32.
         patch_size: k; both maps are at least k x k.
 
     Returns:
@@ -91,14 +91,19 @@ def _argmax(scores: Tensor) -> Tensor:
 
 
 def _comparable(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cells to be multiplied, in the style's dtype, and what each style patch's score is multiplied by, float32."""
+    """Cells to be multiplied, and what each style patch's score is multiplied by, float32.
+
+    Cells are float16 where the style is, else float32: products of 8 bits would make other patches the best.
+    """
     content, style_values = content.float(), style.float()
-    if style.dtype == torch.float16:
+    half = style.dtype == torch.float16
+    if half:
         # No product exceeds 1, so that sums of many channels stay in half precision's range.
         content = content / content.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
         style_values = style_values / style_values.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
     weight = patch_norms(style_values, patch_size).clamp(min=_SMALLEST_NORM).reciprocal()
-    return content.flatten(1).T.to(style.dtype), style_values.flatten(1).to(style.dtype), weight
+    dtype = torch.float16 if half else torch.float32
+    return content.flatten(1).T.to(dtype), style_values.flatten(1).to(dtype), weight
 
 
 def _sums(values: Tensor, step: int, count: int, out: Tensor) -> Tensor:

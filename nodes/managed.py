@@ -12,6 +12,7 @@ import torch
 from .. import artnet_core
 from ..artnet_core.checkpoint import build_model, metadata_of
 from ..artnet_core.memory import Strips, inference_bytes
+from ..artnet_core.precision import multiplies_bfloat16
 
 # What backends without a type for it say: several; cuBLAS and cuDNN; DirectML; the CPU; oneDNN, which convolves there.
 _OUT_OF_MEMORY = (
@@ -47,12 +48,12 @@ class ManagedModel:
             CheckpointError: the file is not a usable model.
         """
         device, dtype = mm.unet_offload_device(), _weight_dtype()
-        return cls(artnet_core.load(path, device, dtype, operations=comfy.ops.disable_weight_init))
+        return cls(_working_in_bfloat16(artnet_core.load(path, device, dtype, operations=_operations())))
 
     @classmethod
     def adopt(cls, model: artnet_core.ArtNet) -> ManagedModel:
         """Takes over a model made by other means; its weights are copied."""
-        return cls(_rebuild(model, mm.unet_offload_device(), _weight_dtype()))
+        return cls(_working_in_bfloat16(_rebuild(model, mm.unet_offload_device(), _weight_dtype())))
 
     @property
     def model(self) -> artnet_core.ArtNet:
@@ -88,12 +89,27 @@ def _weight_dtype() -> torch.dtype:
     return torch.float16 if mm.should_use_fp16(mm.get_torch_device()) else torch.float32
 
 
+def _works_in_bfloat16() -> bool:
+    # The host leaves CPUs at float32, since some only imitate bfloat16; others paint in half the time.
+    device = mm.get_torch_device()
+    return device.type == "cpu" and not mm.FORCE_FP32 and multiplies_bfloat16(device)
+
+
+def _operations() -> type:
+    """Layers of the host; where work is done in bfloat16 those that cast, since weights that are saved stay whole."""
+    return comfy.ops.manual_cast if _works_in_bfloat16() else comfy.ops.disable_weight_init
+
+
+def _working_in_bfloat16(model: artnet_core.ArtNet) -> artnet_core.ArtNet:
+    if _works_in_bfloat16():
+        model.dtype = torch.bfloat16
+    return model
+
+
 def _rebuild(model: artnet_core.ArtNet, device: torch.device, dtype: torch.dtype) -> artnet_core.ArtNet:
     """The same weights in layers of the host, which also stop when the user cancels."""
-    copy = build_model(
-        Path(model.fingerprint), model.state_dict(), metadata_of(model), operations=comfy.ops.disable_weight_init
-    )
-    return copy.to(device, dtype).to(memory_format=torch.channels_last)
+    copy = build_model(Path(model.fingerprint), model.state_dict(), metadata_of(model), operations=_operations())
+    return copy.place(device, dtype)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

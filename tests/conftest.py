@@ -40,6 +40,6 @@ def host_install() -> Path:
 
 @pytest.fixture(scope="session")
 def host(host_install: Path) -> Iterator[Host]:
-    """A running server that has this repository as its only node pack."""
-    with Host(host_install, {"ArtNet": REPOSITORY}) as running:
+    """A running server that has this repository as its only node pack; in float32, as what it is compared with."""
+    with Host(host_install, {"ArtNet": REPOSITORY}, arguments=["--force-fp32"]) as running:
         yield running

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..aggregation import pad_images
 from ..decoder import Decoder, upsampling_kernel
 from ..model import ArtNet, layer_widths
+from ..precision import autocast
 from ..pruning import parameters
 from ..sandwich import sandwich_swap
 from .data import Pictures, draw
@@ -22,7 +23,6 @@ from .export import PrunedEncoder, save_models
 from .imitation import begin_like
 from .loop import cosine_rate, set_rate
 from .losses import content, fixed_pattern, moments, perceptual, relative_error, seam, style
-from .precision import autocast
 from .teacher import Teacher
 
 DEFAULT_STAGES = "8:160,128,128 4:64 2:32"

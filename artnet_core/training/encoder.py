@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ..encoder import BLOCK_STRIDES, FULL_WIDTHS, IMAGENET_MEAN, IMAGENET_STD, TRUNK, ConvBlock, Encoder, block_widths
+from ..precision import autocast
 from .data import Pictures, draw
 from .export import save_encoder
 from .loop import cosine_rate, set_rate
 from .losses import distillation, relative_error
-from .precision import autocast
 from .teacher import Teacher
 from .zeroing import allowed_parameters, default_floors, kill_channels, trunk_parameters
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from artnet_core.dct import CHANNELS, dct
+from artnet_core.dct import CHANNELS, MEANS, dct
 
 
 def coefficient(cell: np.ndarray, vertical: int, horizontal: int) -> float:
@@ -48,6 +48,11 @@ def test_a_grey_cell_has_only_its_mean() -> None:
     found = dct(torch.full((1, 3, 16, 8), 0.5), 8)
     assert found[0, 0].flatten().tolist() == pytest.approx([0.5 * 8 * math.sqrt(3)] * 2, rel=1e-5)
     assert found[:, 1:].abs().max() < 1e-5
+
+
+def test_a_plain_cell_has_only_means() -> None:
+    found = dct(torch.rand(1, 3, 1, 1, generator=torch.Generator().manual_seed(0)).expand(1, 3, 8, 8), 8)
+    assert found.abs().gt(1e-5).flatten().nonzero().flatten().tolist() == list(MEANS)
 
 
 def test_most_of_a_picture_lies_in_the_cosines(photo: Tensor) -> None:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from artnet_core import ArtNet, Features, adain, sandwich_swap, swap
 from artnet_core.adain import channel_statistics
-from artnet_core.sandwich import matching_pool
+from artnet_core.dct import MEANS
+from artnet_core.sandwich import DEFAULT_DETAIL, content_shares, matching_pool
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +69,20 @@ def test_texture_and_colour_come_from_their_own_pictures(encoded: tuple[Features
     torch.testing.assert_close(restored[varying], one.data[varying], rtol=1e-3, atol=0.05)
 
 
-def test_large_styles_are_pooled_for_matching() -> None:
-    sizes = [(64, 64), (65, 64), (128, 128), (256, 256), (16, 256)]
-    assert [matching_pool((32, 32), size) for size in sizes] == [1, 2, 2, 4, 1]
-    assert [matching_pool(size, (64, 64)) for size in [(64, 64), (64, 65), (1080, 1920)]] == [1, 2, 2]
+@pytest.mark.parametrize("detail", [0.0, 0.1, DEFAULT_DETAIL, 0.7, 1.0])
+def test_lines_give_way_first(model: ArtNet, detail: float) -> None:
+    shares = content_shares(model.layers, detail).flatten().tolist()
+    cosines = shares[-model.layers["dct"] :]
+    means = [cosines.pop(channel) for channel in reversed(MEANS)]
+    others = shares[: -model.layers["dct"]] + means
+    assert others == pytest.approx([detail] * len(others))
+    assert cosines == pytest.approx([min(1, detail / DEFAULT_DETAIL)] * len(cosines))
+
+
+def test_large_pictures_are_pooled_for_matching() -> None:
+    sizes = [(64, 64), (128, 128), (129, 128), (256, 256), (16, 256)]
+    assert [matching_pool((64, 64), size) for size in sizes] == [1, 1, 3, 4, 1]
+    assert [matching_pool(size, (64, 64)) for size in [(128, 128), (128, 129), (1080, 1920)]] == [1, 2, 2]
 
 
 @pytest.mark.parametrize(("name", "value"), [("strength", 1.5), ("strength", -0.1), ("detail", 2.0), ("detail", -1.0)])

@@ -132,3 +132,8 @@ def test_half_precision_finds_patches_as_good(dtype: torch.dtype, scale: float) 
     found = match_patches(content, style.to(dtype)).flatten()
     found = found // 16 * 14 + found % 16
     assert (scores.gather(1, found[:, None])[:, 0] >= (1 - torch.finfo(dtype).eps) * scores.amax(1)).all()
+
+
+def test_bfloat16_is_multiplied_in_float32() -> None:
+    content, style = (values.bfloat16() for values in maps(3, 24, (14, 11), (12, 16)))
+    assert torch.equal(match_patches(content, style), match_patches(content.float(), style.float()))

@@ -20,12 +20,15 @@ ELSEWHERE_MODEL = "from_elsewhere.safetensors"
 
 @pytest.fixture(scope="session")
 def odd_host(host_install: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A server as awkward as users' ones are: a folder name with spaces and umlauts, and models in a second place."""
+    """A server as awkward as users' ones are: a folder name with spaces and umlauts, and models in a second place.
+
+    In float32, as what it is compared with.
+    """
     elsewhere = tmp_path_factory.mktemp("other models")
     shutil.copy(shipped_models()[DEFAULT_MODEL], elsewhere / ELSEWHERE_MODEL)
     (elsewhere / "notes.txt").write_text("no model")
     config = elsewhere / "paths.yaml"
     config.write_text(f"shared:\n  base_path: {elsewhere}\n  artnet: .\n")
     packs = {"Art Nét ü 1": REPOSITORY, "odd_inputs": ODD_INPUTS}
-    with Host(host_install, packs, extra_model_paths=config) as running:
+    with Host(host_install, packs, extra_model_paths=config, arguments=["--force-fp32"]) as running:
         yield running

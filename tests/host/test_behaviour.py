@@ -50,7 +50,7 @@ def scale(image: str) -> dict[str, Any]:
 
 
 def stylize(image: str = "content", style: str = "style", model: str = "model", **inputs: Any) -> dict[str, Any]:
-    settings = {"strength": 1.0, "detail": 0.4, "patch_size": 3, **inputs}
+    settings = {"strength": 1.0, "detail": 0.3, "patch_size": 3, **inputs}
     return node("ArtNet_Stylize", model=(model, 0), image=(image, 0), texture_style=(style, 0), **settings)
 
 
@@ -59,7 +59,7 @@ def encode(image: str, model: str = "model") -> dict[str, Any]:
 
 
 def transfer(content: str = "content_features", style: str = "style_features", **inputs: Any) -> dict[str, Any]:
-    settings = {"strength": 1.0, "detail": 0.4, "patch_size": 3, **inputs}
+    settings = {"strength": 1.0, "detail": 0.3, "patch_size": 3, **inputs}
     return node("ArtNet_S2Transfer", content=(content, 0), texture_style=(style, 0), **settings)
 
 

@@ -1,8 +1,18 @@
-"""bfloat16 for the networks of a training, where the device multiplies it faster."""
+"""Half precision: where it is faster, and for how much of the work."""
 
 from __future__ import annotations
 
 import torch
+
+
+def fastest_dtype(device: torch.device) -> torch.dtype:
+    """What a model works fastest in, with a picture as in float32 but for 0.01 in the mean at the most.
+
+    float16 on a CUDA GPU, bfloat16 on a CPU that multiplies it, else float32.
+    """
+    if device.type == "cuda":
+        return torch.float16
+    return torch.bfloat16 if device.type == "cpu" and multiplies_bfloat16(device) else torch.float32
 
 
 def autocast(device: torch.device) -> torch.autocast:

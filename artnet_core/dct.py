@@ -1,8 +1,8 @@
 """The discrete cosine transform of the picture's own cells: the fine detail that the trunk's features have lost.
 
 At the features' stride the trunk's early blocks are averages, and its deep ones hardly know where a line runs. The
-lowest cosines of each cell say it outright, and S2 treats them like any other channel. Not in the paper, whose decoder
-has to guess what the pooling took; see docs/paper.md.
+lowest cosines of each cell say it outright. S2 aligns them like any other channel and copies them from the style only
+where ``detail`` is low. Not in the paper, whose decoder has to guess what the pooling took; see docs/paper.md.
 """
 
 from __future__ import annotations

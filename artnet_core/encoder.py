@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .pieces import piece_elements
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -36,6 +38,9 @@ _INCEPTION_WIDTHS = {
 }
 RECEPTIVE_RADIUS = 160
 """No feature depends on pixels further away: 131 for inception4e, 16 for its bilinear upsampling, rounded up."""
+
+# Rows of conv1's output next to a cut that would see the cut: its kernel of 7 reads 3 rows of the image beyond its own.
+_CONV1_REACH = 2
 
 _INCEPTION_STRIDES = {name: 8 if name.startswith("inception3") else 16 for name in _INCEPTION_WIDTHS}
 
@@ -199,8 +204,7 @@ class Encoder(nn.Module):
             images: ``[B, 3, H, W]``, RGB, 0..1, in the dtype of conv1's weights; H and W at least 32.
             dtype: of all weights but conv1's, and of the features; by default conv1's.
         """
-        x = self.conv1(self.normalize(images))  # [B, 64, H/2, W/2]
-        x = x if dtype is None else x.to(dtype)
+        x = self._first(images, images.dtype if dtype is None else dtype)  # [B, 64, H/2, W/2]
         yield "conv1", x
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # [B, 64, H/4, W/4]
         x = self.conv3(self.conv2(x))  # [B, 192, H/4, W/4]
@@ -212,6 +216,22 @@ class Encoder(nn.Module):
         for name in ("inception4a", "inception4b", "inception4c", "inception4d", "inception4e"):
             x = self.get_submodule(name)(x)  # [B, 832, H/16, W/16] at the end
         yield "inception4e", x
+
+    def _first(self, images: Tensor, dtype: torch.dtype) -> Tensor:
+        """conv1's output in this dtype; where that is not its own, some rows at a time, as no other map is as large."""
+        if dtype == images.dtype:
+            output: Tensor = self.conv1(self.normalize(images))
+            return output
+        batch, _, height, width = images.shape
+        shape = batch, self.widths["conv1"], (height + 1) // 2, (width + 1) // 2
+        result = torch.empty(shape, dtype=dtype, device=images.device, memory_format=torch.channels_last)
+        rows = max(1, 2 * piece_elements(images.device) // (shape[0] * shape[1] * shape[3]))
+        for top in range(0, shape[2], rows):
+            end = min(top + rows, shape[2])
+            before = min(top, _CONV1_REACH)
+            strip = images[..., 2 * (top - before) : 2 * (end + _CONV1_REACH), :]
+            result[..., top:end, :] = self.conv1(self.normalize(strip))[..., before : before + end - top, :]
+        return result
 
     def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """All blocks by name; see :meth:`blocks`."""

@@ -34,8 +34,7 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     features of content and style. The tensors that are alive at once are counted by the layers' widths:
 
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
-      the pooling's int64 indices, or with itself in float32 where the model is bfloat16; at the end, the aggregated
-      blocks and their concatenation.
+      the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
     * S2: the projected content with the cells that are matched, a block of the correlation volume and its two sums; or
       three maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
     * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
@@ -112,12 +111,11 @@ def _transfer_bytes(
 
 def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:
     conv1, conv2, conv3 = (model.encoder.widths[name] for name in ("conv1", "conv2", "conv3"))
-    of_image = model.image_dtype.itemsize
     early = conv1 * element / 4
-    cast = conv1 * of_image / 4 if of_image != element else 0
     pooling = conv1 * (element + _INT64) / 16
     convolutions = (conv1 + conv2 + conv3) * element / 16
-    return int(pixels * (3 * of_image + early + max(pooling, convolutions, cast))) + 2 * feature_values * element
+    images = 3 * model.image_dtype.itemsize
+    return int(pixels * (images + early + max(pooling, convolutions))) + 2 * feature_values * element
 
 
 def _decoder_bytes(model: ArtNet, pixels: int, element: int) -> int:

@@ -66,7 +66,7 @@ def readme_sheets(model: artnet.ArtNet) -> None:
     grid([[content, *colors], [texture, *painted]]).save(SHEETS / "texture_and_color.jpg", quality=88)
 
     content, style = example("content", "astronaut"), example("style", "village_street_in_auvers")
-    dial = (0.0, 0.25, 0.5, 0.75, 1.0)
+    dial = (0.0, 0.1, 0.2, 0.3, 1.0)
     labels = ["content", *(f"detail {value}" for value in dial)]
     row: list[Tensor | None] = [content, *(model.stylize(content, style, detail=value) for value in dial)]
     grid([row], labels).save(SHEETS / "detail.jpg", quality=88)
@@ -75,9 +75,9 @@ def readme_sheets(model: artnet.ArtNet) -> None:
     rows = []
     for content_name, style_name in (("chelsea", "village_street_in_auvers"), ("astronaut", "great_wave")):
         content, style = example("content", content_name), example("style", style_name)
-        painted = [fast.stylize(content, style, detail=detail) for detail in (0.25, 0.4)]
+        painted = [fast.stylize(content, style, detail=detail) for detail in (0.15, 0.3)]
         rows.append([content, style, model.stylize(content, style), *painted])
-    labels = ["content", "style", "artnet, detail 0.4", "artnet_fast, detail 0.25", "artnet_fast, detail 0.4"]
+    labels = ["content", "style", "artnet, detail 0.3", "artnet_fast, detail 0.15", "artnet_fast, detail 0.3"]
     grid(rows, labels).save(SHEETS / "fast.jpg", quality=88)
 
     pair = [read_picture(ROOT / "examples" / name, 384).rgb for name in ("content/chelsea.jpg", "style/great_wave.jpg")]
@@ -99,16 +99,16 @@ def help_pictures(model: artnet.ArtNet) -> None:
         grid([list(pictures)], labels).save(HELP / f"{name}.jpg", quality=85)
 
     fast = artnet.load("artnet_fast")
-    painted_with = [model.stylize(cat, street), fast.stylize(cat, street, detail=0.25), unpruned.stylize(cat, street)]
-    labels = ["image", "artnet", "artnet_fast, detail 0.25", "artnet_unpruned"]
+    painted_with = [model.stylize(cat, street), fast.stylize(cat, street, detail=0.15), unpruned.stylize(cat, street)]
+    labels = ["image", "artnet", "artnet_fast, detail 0.15", "artnet_unpruned"]
     save("loader", [cat, *painted_with], labels)
     save("encoder", [cat, *feature_pictures(content, (3, 40, 180, 460))], ["image", "four of its 746 feature maps"])
     chart = channel_chart(artnet.prune_zero_channels(unpruned)[1])
     chart.resize((chart.width * 2 // 3, chart.height * 2 // 3), Image.Resampling.LANCZOS).save(HELP / "prune.png")
-    transferred = artnet.sandwich_swap(content, model.encode(street), detail=0.25)
+    transferred = artnet.sandwich_swap(content, model.encode(street))
     save("transfer", [cat, street, model.decode(transferred)], ["content", "texture style", "decoded"])
     save("decoder", [cat, model.decode(content)], ["image", "encoded and decoded"])
-    painted = model.stylize(cat, wave, street, detail=0.25)
+    painted = model.stylize(cat, wave, street)
     save("stylize", [cat, wave, street, painted], ["image", "texture style", "color style", "painted"])
     pair = [model.encode(wave), model.encode(street)]
     mixed = [artnet.sandwich_swap(content, mix_styles(pair, weights)) for weights in ((1, 0), (1, 1), (0, 1))]
@@ -132,12 +132,12 @@ def feature_pictures(features: artnet.Features, channels: Sequence[int]) -> list
 def thumbnails(model: artnet.ArtNet) -> None:
     """A .jpg beside every example workflow: its painting, with the texture style in the corner."""
     jobs = {
-        "basic": ("chelsea", "village_street_in_auvers", None, 0.4),
+        "basic": ("chelsea", "village_street_in_auvers", None, 0.3),
         "texture_and_color": ("chelsea", "great_wave", "village_street_in_auvers", 0.25),
-        "prune_and_compare": ("astronaut", "summertime", None, 0.4),
-        "mask": ("coffee", "composition_viii", None, 0.4),
-        "video_frames": ("rocket", "benzaiten_shrine_in_snow", None, 0.4),
-        "chained": ("astronaut", "bal_du_moulin_de_la_galette", None, 0.4),
+        "prune_and_compare": ("astronaut", "summertime", None, 0.3),
+        "mask": ("coffee", "composition_viii", None, 0.3),
+        "video_frames": ("rocket", "benzaiten_shrine_in_snow", None, 0.3),
+        "chained": ("astronaut", "bal_du_moulin_de_la_galette", None, 0.3),
     }
     for name, (content_name, style_name, color_name, detail) in jobs.items():
         content, style = example("content", content_name), example("style", style_name)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torchvision.models import GoogLeNet
 
-from artnet_core import ArtNet, CheckpointError
+from artnet_core import ArtNet, CheckpointError, load
 from artnet_core.checkpoint import UNPRUNED_MODEL, load_torchvision_encoder, shipped_models
 from artnet_core.encoder import (
     BLOCK_STRIDES,
@@ -102,6 +102,16 @@ def test_operations_are_injected() -> None:
     convolutions = [m for m in Encoder(operations=Operations).modules() if isinstance(m, torch.nn.Conv2d)]
     assert len(convolutions) == len(FULL_WIDTHS)
     assert all(isinstance(conv, Convolution) for conv in convolutions)
+
+
+def test_conv1_is_float32_in_bfloat16(model: ArtNet) -> None:
+    """Strip by strip it is what it is as a whole."""
+    half = load(dtype=torch.bfloat16)
+    images = torch.rand(1, 3, 200, 2048, generator=torch.Generator().manual_seed(0))
+    assert half.image_dtype == torch.float32
+    found = half.encoder(images, half.dtype)
+    assert torch.equal(found["conv1"], model.encoder.conv1(model.encoder.normalize(images)).bfloat16())
+    assert {block.dtype for block in found.values()} == {torch.bfloat16}
 
 
 def test_receptive_radius(model: ArtNet) -> None:

@@ -75,9 +75,9 @@ def readme_sheets(model: artnet.ArtNet) -> None:
     rows = []
     for content_name, style_name in (("chelsea", "village_street_in_auvers"), ("astronaut", "great_wave")):
         content, style = example("content", content_name), example("style", style_name)
-        painted = [fast.stylize(content, style, detail=detail) for detail in (0.15, 0.3)]
+        painted = [fast.stylize(content, style, detail=detail) for detail in (0.1, 0.3)]
         rows.append([content, style, model.stylize(content, style), *painted])
-    labels = ["content", "style", "artnet, detail 0.3", "artnet_fast, detail 0.15", "artnet_fast, detail 0.3"]
+    labels = ["content", "style", "artnet, detail 0.3", "artnet_fast, detail 0.1", "artnet_fast, detail 0.3"]
     grid(rows, labels).save(SHEETS / "fast.jpg", quality=88)
 
     pair = [read_picture(ROOT / "examples" / name, 384).rgb for name in ("content/chelsea.jpg", "style/great_wave.jpg")]
@@ -99,8 +99,8 @@ def help_pictures(model: artnet.ArtNet) -> None:
         grid([list(pictures)], labels).save(HELP / f"{name}.jpg", quality=85)
 
     fast = artnet.load("artnet_fast")
-    painted_with = [model.stylize(cat, street), fast.stylize(cat, street, detail=0.15), unpruned.stylize(cat, street)]
-    labels = ["image", "artnet", "artnet_fast, detail 0.15", "artnet_unpruned"]
+    painted_with = [model.stylize(cat, street), fast.stylize(cat, street, detail=0.1), unpruned.stylize(cat, street)]
+    labels = ["image", "artnet", "artnet_fast, detail 0.1", "artnet_unpruned"]
     save("loader", [cat, *painted_with], labels)
     save("encoder", [cat, *feature_pictures(content, (3, 40, 180, 460))], ["image", "four of its 746 feature maps"])
     chart = channel_chart(artnet.prune_zero_channels(unpruned)[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from artnet_core.checkpoint import DEFAULT_MODEL, read_checkpoint, shipped_model
 from artnet_core.precision import multiplies_bfloat16
 
 from .host import Host
-from .pictures import pixels, saved, scaled, upload_examples
+from .pictures import pixels, saved, upload_examples
+from .test_prompts import EXPECTED, read_prompt
 
 REPOSITORY = Path(__file__).parents[2]
-PROMPT = Path(__file__).parent / "prompts" / "basic.json"
 
 pytestmark = pytest.mark.skipif(
     not multiplies_bfloat16(torch.device("cpu")), reason="this CPU has no instructions for bfloat16"
@@ -30,14 +29,16 @@ def plain_host(host_install: Path) -> Iterator[Host]:
         yield running
 
 
-def test_the_picture_is_that_of_float32(plain_host: Host) -> None:
-    prompt = json.loads(PROMPT.read_text())
+@pytest.mark.parametrize("name", EXPECTED)
+def test_pictures_are_those_of_float32(plain_host: Host, name: str) -> None:
+    prompt = read_prompt(name)
     upload_examples(plain_host, prompt)
-    found = pixels(plain_host.images(plain_host.run(prompt))["save"])
-    expected = saved(artnet.load().stylize(scaled("astronaut.jpg", 192, 192), scaled("great_wave.jpg", 192, 128)))
-    difference = (found - expected).abs().float()
-    assert difference.mean() < 0.01 * 255
-    assert difference.max() > 0  # else it was float32
+    found = plain_host.images(plain_host.run(prompt))
+    with torch.inference_mode():
+        expected = EXPECTED[name](artnet.load())
+    differences = {node: (pixels(found[node]) - saved(pictures)).abs().float() for node, pictures in expected.items()}
+    assert all(difference.mean() < 0.01 * 255 for difference in differences.values())
+    assert any(difference.max() > 2 for difference in differences.values())  # else it was float32
 
 
 def test_saved_weights_are_whole(plain_host: Host) -> None:

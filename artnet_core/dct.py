@@ -8,11 +8,12 @@ where ``detail`` is low. Not in the paper, whose decoder has to guess what the p
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .constants import constant
 
 # A cosine is kept where its two frequencies add up to no more than this: 28 of luma, 6 of each of two chromas.
 _LUMA_FREQUENCIES, _CHROMA_FREQUENCIES = 6, 2
@@ -36,13 +37,7 @@ def dct(images: Tensor, side: int) -> Tensor:
     Returns:
         ``[B, 40, H / side, W / side]``: of luma, then of each chroma, row by row of the frequencies.
     """
-    return F.conv2d(images, _cosines(side, images.device, images.dtype), stride=side)
-
-
-@lru_cache(maxsize=16)
-def _cosines(side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    with torch.inference_mode(False):  # whoever asks first, others may take gradients
-        return _filters(side).to(dtype).to(device)
+    return F.conv2d(images, constant(_filters, images.device, images.dtype, side), stride=side)
 
 
 def _filters(side: int) -> Tensor:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .constants import constant
 from .pieces import piece_elements
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -102,15 +102,12 @@ FULL_WIDTHS: dict[str, int] = {unit.name: unit.width for unit in TRUNK.values()}
 
 def normalize(images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> Tensor:
     """Images ``[B, 3, H, W]`` in 0..1, less each channel's mean, divided by its standard deviation."""
-    of_images = images.device, images.dtype
-    return (images - _per_channel(mean, *of_images)) / _per_channel(std, *of_images)
+    of_mean, of_std = (constant(_per_channel, images.device, images.dtype, values) for values in (mean, std))
+    return (images - of_mean) / of_std
 
 
-@lru_cache(maxsize=64)
-def _per_channel(values: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """``[1, C, 1, 1]``; kept, since bringing them to a GPU waits for all that it has to do, in every frame."""
-    with torch.inference_mode(False):  # whoever asks first, others may take gradients
-        return torch.tensor(values, device=device, dtype=dtype).view(1, -1, 1, 1)
+def _per_channel(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1)
 
 
 class ConvBlock(nn.Module):

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from .adain import align, channel_statistics
+from .constants import constant
+from .dct import CHANNELS as DCT_CHANNELS
 from .dct import MEANS as DCT_MEANS
 from .features import Features, check_style
 from .swap import swap
 
 DEFAULT_DETAIL = 0.3
+"""From here on the cosines that vary within a cell are the content's own."""
 
 # The first layer, alone, finds better matches than all together, where the largest channels of the deeper ones decide:
 # texture, colours and edges all gain (benchmarks/RESULTS.md), with a twelfth of the multiplications.
 COMPARED_LAYER = "conv1"
 
-# From this detail on the cosines that vary within a cell are the content's own.
-_DETAIL_OF_LINES = 0.3
-
-# Comparisons up to which maps are matched as they are: 512 x 512 pixels with 1024 x 1024, or the other way round. And
-# style cells that larger ones are compared with at the most.
+# Comparisons up to which maps are matched as they are: 512 x 512 pixels with 1024 x 1024, or the other way round.
+# Beyond that, style cells that content is compared with at the most.
 _MOST_COMPARISONS = 2**26
 _MOST_STYLE_CELLS = 4096
 
@@ -51,7 +49,7 @@ def bounded_swap(content: Tensor, style: Tensor, patch_size: int = 3, compared: 
     return swap(content, style, patch_size, matching_pool((height, width), (style_height, style_width)), compared)
 
 
-def content_shares(layers: Mapping[str, int], detail: float) -> Tensor:
+def content_shares(channels: int, detail: float) -> Tensor:
     """Share of the projected content in each channel of what the last AdaIN sees; the rest are swapped patches.
 
     Lines come first. The cosines that vary within a cell are swapped in patches that rarely continue one another: they
@@ -59,25 +57,16 @@ def content_shares(layers: Mapping[str, int], detail: float) -> Tensor:
     cell. With rising ``detail`` they soon give way to the content's own, all other channels, colours among them, late.
 
     Args:
-        layers: channels of each layer, in their order.
+        channels: of the aggregated features; the last are the cosines.
         detail: 0..1.
 
     Returns:
-        float32 ``[1, C, 1, 1]``: 0 everywhere for a ``detail`` of 0, 1 everywhere for 1.
+        float32 ``[1, channels, 1, 1]``: 0 everywhere for a ``detail`` of 0, 1 everywhere for 1.
     """
-    shares = torch.full((sum(layers.values()),), detail)
-    for layer, of_layer in zip(layers, torch.split(shares, list(layers.values())), strict=True):
-        if layer == "dct":
-            varying = [channel for channel in range(len(of_layer)) if channel not in DCT_MEANS]
-            of_layer[varying] = min(1.0, detail / _DETAIL_OF_LINES)
-    return shares.view(1, -1, 1, 1)
-
-
-@lru_cache(maxsize=64)
-def _shares(layers: tuple[tuple[str, int], ...], detail: float, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """:func:`content_shares`, kept: bringing them to a GPU waits for all that it has to do, in every frame."""
-    with torch.inference_mode(False):  # whoever asks first, others may take gradients
-        return content_shares(dict(layers), detail).to(device, dtype)
+    shares = torch.full((1, channels, 1, 1), detail)
+    varying = [channel for channel in range(DCT_CHANNELS) if channel not in DCT_MEANS]
+    shares[:, -DCT_CHANNELS:][:, varying] = min(1.0, detail / DEFAULT_DETAIL)
+    return shares
 
 
 def sandwich_swap(
@@ -120,7 +109,7 @@ def sandwich_swap(
     mixed = projected = align(content.data, *texture_statistics)
     if detail < 1:
         swapped = bounded_swap(projected, texture.data, patch_size, content.layers[COMPARED_LAYER])
-        shares = _shares(tuple(content.layers.items()), detail, projected.device, projected.dtype)
+        shares = constant(content_shares, projected.device, projected.dtype, projected.shape[1], detail)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares)
     transferred = align(mixed, *color_statistics)
     if strength < 1:

@@ -12,7 +12,7 @@ import torch
 from .. import artnet_core
 from ..artnet_core.checkpoint import build_model, metadata_of
 from ..artnet_core.memory import Strips, inference_bytes
-from ..artnet_core.precision import multiplies_bfloat16
+from ..artnet_core.precision import fastest_dtype
 
 # What backends without a type for it say: several; cuBLAS and cuDNN; DirectML; the CPU; oneDNN, which convolves there.
 _OUT_OF_MEMORY = (
@@ -37,6 +37,8 @@ class ManagedModel:
     def __init__(self, model: artnet_core.ArtNet) -> None:
         # Hosts that page weights in and out have a patcher of their own for it.
         patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+        if _works_in_bfloat16():
+            model.dtype = torch.bfloat16
         self._patcher = patcher(model, load_device=mm.get_torch_device(), offload_device=mm.unet_offload_device())
 
     @classmethod
@@ -48,12 +50,12 @@ class ManagedModel:
             CheckpointError: the file is not a usable model.
         """
         device, dtype = mm.unet_offload_device(), _weight_dtype()
-        return cls(_working_in_bfloat16(artnet_core.load(path, device, dtype, operations=_operations())))
+        return cls(artnet_core.load(path, device, dtype, operations=_operations()))
 
     @classmethod
     def adopt(cls, model: artnet_core.ArtNet) -> ManagedModel:
         """Takes over a model made by other means; its weights are copied."""
-        return cls(_working_in_bfloat16(_rebuild(model, mm.unet_offload_device(), _weight_dtype())))
+        return cls(_rebuild(model, mm.unet_offload_device(), _weight_dtype()))
 
     @property
     def model(self) -> artnet_core.ArtNet:
@@ -90,20 +92,13 @@ def _weight_dtype() -> torch.dtype:
 
 
 def _works_in_bfloat16() -> bool:
-    # The host leaves CPUs at float32, since some only imitate bfloat16; others paint in half the time.
-    device = mm.get_torch_device()
-    return device.type == "cpu" and not mm.FORCE_FP32 and multiplies_bfloat16(device)
+    # The host leaves CPUs at float32, since some only imitate bfloat16.
+    return not mm.FORCE_FP32 and fastest_dtype(mm.get_torch_device()) == torch.bfloat16
 
 
 def _operations() -> type:
     """Layers of the host; where work is done in bfloat16 those that cast, since weights that are saved stay whole."""
     return comfy.ops.manual_cast if _works_in_bfloat16() else comfy.ops.disable_weight_init
-
-
-def _working_in_bfloat16(model: artnet_core.ArtNet) -> artnet_core.ArtNet:
-    if _works_in_bfloat16():
-        model.dtype = torch.bfloat16
-    return model
 
 
 def _rebuild(model: artnet_core.ArtNet, device: torch.device, dtype: torch.dtype) -> artnet_core.ArtNet:

@@ -8,15 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import artnet_core as artnet
 from artnet_core.checkpoint import DEFAULT_MODEL, read_checkpoint, shipped_models
 from artnet_core.precision import multiplies_bfloat16
 
+from .conftest import REPOSITORY
 from .host import Host
-from .pictures import pixels, saved, upload_examples
-from .test_prompts import EXPECTED, read_prompt
-
-REPOSITORY = Path(__file__).parents[2]
+from .test_prompts import EXPECTED, TOLERANCE, differences
 
 pytestmark = pytest.mark.skipif(
     not multiplies_bfloat16(torch.device("cpu")), reason="this CPU has no instructions for bfloat16"
@@ -31,14 +28,9 @@ def plain_host(host_install: Path) -> Iterator[Host]:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_pictures_are_those_of_float32(plain_host: Host, name: str) -> None:
-    prompt = read_prompt(name)
-    upload_examples(plain_host, prompt)
-    found = plain_host.images(plain_host.run(prompt))
-    with torch.inference_mode():
-        expected = EXPECTED[name](artnet.load())
-    differences = {node: (pixels(found[node]) - saved(pictures)).abs().float() for node, pictures in expected.items()}
-    assert all(difference.mean() < 0.01 * 255 for difference in differences.values())
-    assert any(difference.max() > 2 for difference in differences.values())  # else it was float32
+    found = list(differences(plain_host, name).values())
+    assert all(difference.float().mean() < 0.01 * 255 for difference in found)
+    assert any(difference.max() > TOLERANCE for difference in found)  # else it was float32
 
 
 def test_saved_weights_are_whole(plain_host: Host) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from host.host import Host
 from host.install_host import install
+from hypothesis import settings
 
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
@@ -16,6 +17,11 @@ KINDS = {
     "host": "runs inside a real ComfyUI server, which is installed where ARTNET_HOST says",
     "browser": "drives the real ComfyUI page in Chromium",
 }
+
+
+# A busy machine is no failure of what is tested.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 def pytest_configure(config: pytest.Config) -> None:

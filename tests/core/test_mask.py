@@ -14,7 +14,7 @@ from artnet_core.mask import check_mask, mask_features, mask_images
 sides = st.integers(1, 70)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(sides, sides, sides, sides, st.sampled_from([torch.float32, torch.float16]))
 def test_zero_and_one_are_exact_at_any_size(
     height: int, width: int, mask_height: int, mask_width: int, dtype: torch.dtype

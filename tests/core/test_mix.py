@@ -22,7 +22,7 @@ def style(height: int, width: int, *, batch: int = 1, scale: float = 1.0, model:
 sides, heavy = st.integers(2, 20), st.floats(0.05, 10)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(sides, sides, heavy), min_size=2, max_size=4))
 def test_the_palette_is_the_weighted_mean(sizes: list[tuple[int, int, float]]) -> None:
     styles = [style(height, width, scale=1.0 + i) for i, (height, width, _) in enumerate(sizes)]

@@ -33,7 +33,7 @@ def test_golden_picture(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -
 sides = st.integers(16, 150)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(sides, sides, sides, sides, st.sampled_from([1, 3, 5]))
 def test_any_size(height: int, width: int, style_height: int, style_width: int, patch_size: int) -> None:
     model = artnet.load()

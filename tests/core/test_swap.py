@@ -7,7 +7,7 @@ import importlib
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -37,7 +37,6 @@ def maps(seed: int, channels: int, *sizes: tuple[int, int]) -> list[Tensor]:
 sides = st.integers(5, 14)
 
 
-@settings(deadline=None)
 @given(sides, sides, sides, sides, st.sampled_from([1, 3, 5]), st.integers(0, 2**31))
 def test_equals_styleswap_by_unfold(h: int, w: int, hs: int, ws: int, k: int, seed: int) -> None:
     content, style = maps(seed, 6, (h, w), (hs, ws))

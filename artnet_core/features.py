@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from torch import Tensor
+
+from .adain import channel_statistics
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,19 @@ class Features:
     size: tuple[int, int]
     model: str
 
+    @cached_property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of every channel, ``[B, C, 1, 1]`` each; taken once for all frames of a video."""
+        return channel_statistics(self.data)
+
     def with_data(self, data: Tensor) -> Features:
         """The same description over other values."""
         return replace(self, data=data)
 
     def pick(self, index: int) -> Features:
         """The features of one picture of the batch; of the only one where the batch has one."""
-        index = min(index, len(self.data) - 1)
+        if len(self.data) == 1:
+            return self
         return self.with_data(self.data[index : index + 1])
 
 

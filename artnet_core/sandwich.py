@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from .adain import align, channel_statistics
+from .adain import align
 from .constants import constant
 from .dct import CHANNELS as DCT_CHANNELS
 from .dct import MEANS as DCT_MEANS
@@ -104,14 +104,12 @@ def sandwich_swap(
     if strength == 0:
         return content
 
-    texture_statistics = channel_statistics(texture.data)
-    color_statistics = texture_statistics if color is texture else channel_statistics(color.data)
-    mixed = projected = align(content.data, *texture_statistics)
+    mixed = projected = align(content.data, *texture.statistics)
     if detail < 1:
         swapped = bounded_swap(projected, texture.data, patch_size, content.layers[COMPARED_LAYER])
         shares = constant(content_shares, projected.device, projected.dtype, projected.shape[1], detail)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares)
-    transferred = align(mixed, *color_statistics)
+    transferred = align(mixed, *color.statistics)
     if strength < 1:
         transferred = torch.lerp(content.data, transferred, strength)
     return content.with_data(transferred)

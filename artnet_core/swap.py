@@ -8,8 +8,6 @@ Content is taken in blocks of rows; the whole correlation volume never exists.
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -47,47 +45,46 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
     k = patch_size
     rows, columns = height - k + 1, width - k + 1
 
-    content_cells, style_cells, weight = _comparable(content, style, k)  # [h * w, C], [C, hs * ws], [rows, columns]
-    missing = style_width - weight.shape[1], style_height - weight.shape[0]  # cells where no patch begins
-    penalty = F.pad(torch.zeros_like(weight), (0, missing[0], 0, missing[1]), value=-math.inf).view(-1)
-    weight = F.pad(weight, (0, missing[0], 0, missing[1])).view(-1)
+    content_cells, style_cells, weight = _comparable(content, style, k)  # [h * w, C], [C, hs * ws], of patches
+    patches = weight.shape
+    weight = F.pad(weight, (0, style_width - patches[1], 0, style_height - patches[0]))
     pairs = style_cells.shape[1]
     volume = width * pairs  # products of one row of content cells
     block_rows = max(1, min(rows, piece_elements(content.device) // volume))
 
     # Taken once: fresh memory costs a CPU more than what is done with it.
     products = style_cells.new_empty(block_rows + k - 1, volume)
-    sums = torch.zeros(2, products.numel(), device=content.device)
-    matches = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
+    sums = torch.empty(2, products.numel(), device=content.device)
+    best = torch.empty(2, rows, columns, dtype=torch.int64, device=content.device)
     for top in range(0, rows, block_rows):
         end = min(top + block_rows, rows)
         known = k - 1 if top else 0  # rows of content cells that the block before has multiplied
-        products[:known] = products[block_rows : block_rows + known].clone()
+        for row in range(known):
+            products[row] = products[block_rows + row]
         cells = content_cells[(top + known) * width : (end + k - 1) * width]
         torch.mm(cells, style_cells, out=products[known : end - top + k - 1].view(-1, pairs))
 
-        # A neighbour in both maps lies equally far on in memory for all pairs of cells, so what is added is flat, and
-        # only sums that run over an edge are no scores.
+        # A neighbour in both maps lies equally far on in memory for all pairs of cells, so what is added is flat. Sums
+        # that run over an edge are no scores; nothing reads them.
         block = products[: end - top + k - 1].view(-1)
         if block.dtype != torch.float32:
             block = sums[0, : len(block)].copy_(block)
         along_row = _sums(block, pairs + 1, k, sums[1])
         _sums(along_row, volume + style_width, k, sums[0])
-        scores, weighed = sums[:, : (end - top) * volume].view(2, end - top, width, pairs)
-        torch.addcmul(penalty, scores, weight, out=weighed)
-        matches[top:end] = _argmax(weighed[:, :columns].unflatten(2, (style_height, style_width)))
-    return matches
+        scores = sums[0, : (end - top) * volume].view(end - top, width, style_height, style_width)
+        scores.mul_(weight)
+        best[0, top:end], best[1, top:end] = _argmax(scores[:, :columns, : patches[0], : patches[1]])
+    return best[0] * style_width + best[1]
 
 
-def _argmax(scores: Tensor) -> Tensor:
-    """Where in the style's map each content patch scores most: ``[n, columns, hs, ws]`` to ``[n, columns]``, int64.
+def _argmax(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and column of the highest of each content patch's scores: of ``[n, columns, h, w]`` two of ``[n, columns]``.
 
     The best row first, then the best in it: on a CPU a maximum takes a tenth of the time of its position.
     """
-    width = scores.shape[3]
-    row = scores.amax(3).argmax(2)  # [n, columns]
-    of_row = scores.gather(2, row[..., None, None].expand(-1, -1, 1, width))[:, :, 0]  # [n, columns, ws]
-    return row * width + of_row.argmax(2)
+    row = scores.amax(3).argmax(2)
+    of_row = scores.gather(2, row[..., None, None].expand(-1, -1, 1, scores.shape[3]))[:, :, 0]
+    return row, of_row.argmax(2)
 
 
 def _comparable(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -132,19 +129,22 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, pooling: int
         by side in memory.
     """
     k, p = patch_size, pooling
+    (rows, columns), beyond = matches.shape, k - 1
     channels, style_rows, style_columns = style.shape[0], style.shape[1] // p, style.shape[2] // p
     in_tiles = style.permute(1, 2, 0).reshape(style_rows, p, style_columns, p, channels).transpose(1, 2)
     cells = in_tiles.reshape(style_rows * style_columns, p * p * channels)
-    places = [(dy, dx) for dy in range(k) for dx in range(k)]
-    sources = torch.stack(
-        [F.pad(matches + (dy * style_columns + dx), (dx, k - 1 - dx, dy, k - 1 - dy)) for dy, dx in places], -1
-    )  # [rows + k - 1, columns + k - 1, k * k]
-    shares = torch.stack(
-        [F.pad(style.new_ones(matches.shape), (dx, k - 1 - dx, dy, k - 1 - dy)) for dy, dx in places], -1
-    )  # zero where a patch would lie outside
-    shares = shares / shares.sum(-1, keepdim=True)
-    rows, columns = sources.shape[:2]
-    values = weighted_rows(cells, sources.flatten(0, 1), shares.flatten(0, 1))
+    # The patches that cover a cell begin at it and up to k - 1 cells before it; where one would lie outside of the map
+    # its share is zero.
+    before = torch.arange(beyond, -1, -1, device=matches.device)
+    place = before[:, None] * style_columns + before  # [k, k], of the cell in such a patch
+    patches, covers = (
+        F.pad(of_patch, (beyond,) * 4).unfold(0, k, 1).unfold(1, k, 1)  # [rows + k - 1, columns + k - 1, k, k]
+        for of_patch in (matches, style.new_ones(rows, columns))
+    )
+    sources = (patches + place).reshape(-1, k * k)
+    shares = (covers / covers.sum((2, 3), keepdim=True)).reshape(-1, k * k)
+    rows, columns = rows + beyond, columns + beyond
+    values = weighted_rows(cells, sources, shares)
     picture = values.view(rows, columns, p, p, channels).transpose(1, 2).reshape(rows * p, columns * p, channels)
     return picture.permute(2, 0, 1)
 

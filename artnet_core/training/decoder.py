@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from ..aggregation import pad_images
 from ..decoder import Decoder, upsampling_kernel
+from ..features import Features
 from ..model import ArtNet, layer_widths
 from ..precision import autocast
 from ..pruning import parameters
-from ..sandwich import sandwich_swap
+from ..sandwich import COMPARED_LAYER, sandwich_swap
 from .data import Pictures, draw
 from .ema import Ema
 from .export import PrunedEncoder, save_models
@@ -188,7 +189,7 @@ class DecoderTask:
             self._start_from(start)
         self.imitated = None if imitated is None else imitated.to(self.device)
         if imitated is not None and start is None:
-            self._begin_like(imitated)
+            self._begin_like(imitated.decoder)
         remove_checkerboard(self.model.decoder)
         self.ema = Ema(self.model.decoder, _EMA_DECAY)
         self.optimizer = torch.optim.Adam(self.model.decoder.parameters(), lr=settings.rate)
@@ -199,8 +200,7 @@ class DecoderTask:
         photo, art = (draw(kind, self.settings.batch, self.settings.size, self.generator) for kind in self._kinds())
         details = random_details(len(photo), self.generator)
         with torch.no_grad():
-            features = _read_by(self.model, photo, art, details)
-            example_features = None if self.imitated is None else _read_by(self.imitated, photo, art, details)
+            features, example_features = self._read(photo, art, details)
         originals = torch.cat([photo, art])
 
         with autocast(self.device):
@@ -211,7 +211,7 @@ class DecoderTask:
                 "seam": seam(images),
                 "fixed_pattern": fixed_pattern(images),
             }
-            if self.imitated is not None:
+            if self.imitated is not None and example_features is not None:
                 with torch.no_grad():
                     example = self.imitated.decoder(example_features)
                 losses["imitation"] = (images.float() - example.float()).abs().mean()
@@ -274,11 +274,27 @@ class DecoderTask:
         _multiply_inputs(self.model.decoder.state_dict(), 1 / self.scale)  # on export the scale is multiplied in again
 
     @torch.no_grad()
-    def _begin_like(self, imitated: ArtNet) -> None:
+    def _begin_like(self, example: Decoder) -> None:
         photo, art = (draw(kind, _FITTED_PICTURES, self.settings.size, self.generator) for kind in self._kinds())
         details = random_details(len(photo), self.generator)
-        features = _read_by(self.model, photo, art, details) * self.scale
-        begin_like(self.model.decoder, features, imitated.decoder, _read_by(imitated, photo, art, details))
+        features, example_features = self._read(photo, art, details)
+        assert example_features is not None
+        begin_like(self.model.decoder, features * self.scale, example, example_features)
+
+    def _read(self, photo: Tensor, art: Tensor, details: list[float]) -> tuple[Tensor, Tensor | None]:
+        """What the decoder reads, and what the one that it imitates reads of the same.
+
+        Both get the patches that this model finds. With patches of its own choice the other would have strokes where
+        there are none here, and what imitates it blurs.
+        """
+        of_photo, of_art = self.model.encode(photo), self.model.encode(art)
+        features = _read_by(of_photo, of_art, details)
+        if self.imitated is None:
+            return features, None
+        example_photo = _compared_by(of_photo, self.imitated.encode(photo))
+        example_art = _compared_by(of_art, self.imitated.encode(art))
+        example_features = _read_by(example_photo, example_art, details)
+        return features, example_features[:, self.model.layers[COMPARED_LAYER] :]
 
     def _weighs(self, *losses: str) -> bool:
         """Whether any of these losses counts; what does not is not computed."""
@@ -325,18 +341,24 @@ class DecoderTask:
         return torch.cat([*raised, cosines], 1).clamp(min=1e-4).reciprocal()
 
 
-def _read_by(model: ArtNet, photo: Tensor, art: Tensor, details: list[float]) -> Tensor:
+def _read_by(of_photo: Features, of_art: Features, details: list[float]) -> Tensor:
     """What a decoder reads: features of photographs, of art, and of transfers with the ``detail`` of each sample.
 
     Returns:
         ``[3 * B, C, h, w]``, channels_last.
     """
-    of_photo, of_art = model.encode(photo), model.encode(art)
     transfers = [
         sandwich_swap(of_photo.pick(index), of_art.pick(index), detail=detail).data
         for index, detail in enumerate(details)
     ]
     return torch.cat([of_photo.data, of_art.data, *transfers]).contiguous(memory_format=torch.channels_last)
+
+
+def _compared_by(keys: Features, features: Features) -> Features:
+    """Features with those of another model before them that patches are to be compared by."""
+    compared = keys.data[:, : keys.layers[COMPARED_LAYER]]
+    layers = {**features.layers, COMPARED_LAYER: compared.shape[1]}
+    return replace(features, data=torch.cat([compared, features.data], 1), layers=layers)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -19,7 +19,8 @@ MARGIN = 16
 """Pixels of reflection on each side, cut off again after aggregation."""
 
 LAYERS = (*BLOCK_STRIDES, "dct")
-"""What is aggregated, in the order of the channels: the encoder's blocks, and :func:`~artnet_core.dct.dct`."""
+"""What is aggregated, in the order of the channels: the encoder's blocks (of a trunk that ends early those it has), and
+:func:`~artnet_core.dct.dct`."""
 
 MULTIPLE = max(BLOCK_STRIDES.values())
 """The encoder's strides fit pictures whose sides are multiples of this."""

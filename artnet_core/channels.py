@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from .aggregation import pad_images
-from .encoder import TRUNK
 from .model import ArtNet, check_images
 
 
@@ -49,13 +48,14 @@ def measure_channels(model: ArtNet, images: Iterable[Tensor]) -> dict[str, UnitC
         images: tensors ``[B, 3, H, W]``, RGB, 0..1; their sizes may differ.
 
     Returns:
-        By the name of the unit in :data:`~artnet_core.encoder.TRUNK`; empty tensors ``[0, C]`` without pictures.
+        By the name of the unit, in the order of :data:`~artnet_core.encoder.TRUNK`; empty tensors ``[0, C]`` without
+        pictures.
 
     Raises:
         ValueError: a tensor is no batch of pictures.
     """
-    maxima: dict[str, list[Tensor]] = {name: [] for name in TRUNK}
-    means: dict[str, list[Tensor]] = {name: [] for name in TRUNK}
+    maxima: dict[str, list[Tensor]] = {name: [] for name in model.encoder.widths}
+    means: dict[str, list[Tensor]] = {name: [] for name in model.encoder.widths}
 
     def hook(name: str) -> torch.utils.hooks.RemovableHandle:
         def record(_module: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -64,7 +64,7 @@ def measure_channels(model: ArtNet, images: Iterable[Tensor]) -> dict[str, UnitC
 
         return model.encoder.get_submodule(name).register_forward_hook(record)
 
-    handles = [hook(name) for name in TRUNK]
+    handles = [hook(name) for name in model.encoder.widths]
     try:
         for batch in images:
             check_images(batch)
@@ -78,7 +78,7 @@ def measure_channels(model: ArtNet, images: Iterable[Tensor]) -> dict[str, UnitC
         name: UnitChannels(torch.stack(maxima[name]), torch.stack(means[name]))
         if maxima[name]
         else UnitChannels(empty[name], empty[name])
-        for name in TRUNK
+        for name in model.encoder.widths
     }
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from .aggregation import LAYERS
 from .decoder import Decoder, stages_of
-from .encoder import TRUNK, Encoder, fold_batch_norm, widths_of
+from .encoder import BLOCK_STRIDES, LAST_BLOCK, Encoder, fold_batch_norm, trunk_up_to, widths_of
 from .model import ArtNet, layer_widths
 
 FORMAT_VERSION = 3
@@ -26,6 +26,9 @@ FORMAT_VERSION = 3
 cosines among the features, and a way for them past the decoder's first stages."""
 
 ARCHITECTURE = "googlenet"
+
+# The blocks that a trunk may have.
+_BLOCKS = tuple(tuple(BLOCK_STRIDES)[:count] for count in range(2, len(BLOCK_STRIDES) + 1))
 
 DEFAULT_MODEL = "artnet.safetensors"
 FAST_MODEL = "artnet_fast.safetensors"
@@ -93,7 +96,7 @@ def metadata_of(model: ArtNet) -> dict[str, str]:
         "format": "artnet",
         "format_version": str(FORMAT_VERSION),
         "architecture": ARCHITECTURE,
-        "layers": json.dumps(LAYERS),
+        "layers": json.dumps(list(model.layers)),
         "stride": str(model.stride),
         "mean": json.dumps(model.encoder.mean),
         "std": json.dumps(model.encoder.std),
@@ -153,20 +156,22 @@ def build_model(path: Path, state: dict[str, Tensor], metadata: dict[str, str], 
         provenance = json.loads(metadata.get("provenance", "{}"))
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} has damaged metadata ({error}).") from error
-    if architecture != ARCHITECTURE or layers != LAYERS:
+    blocks = layers[:-1]
+    if architecture != ARCHITECTURE or layers[-1:] != LAYERS[-1:] or blocks not in _BLOCKS:
         raise CheckpointError(
             f"{path} holds a {architecture} with layers {list(layers)}; "
-            f"this release reads {ARCHITECTURE} with {list(LAYERS)}."
+            f"this release reads {ARCHITECTURE} with {list(LAYERS)}, or without the last of its blocks."
         )
+    units = trunk_up_to(blocks[-1])
 
     encoder_state = {key.removeprefix("encoder."): t for key, t in state.items() if key.startswith("encoder.")}
     decoder_state = {key.removeprefix("decoder."): t for key, t in state.items() if key.startswith("decoder.")}
-    known = {key for key in encoder_state if key.rsplit(".", 2)[0] in TRUNK}
+    known = {key for key in encoder_state if key.rsplit(".", 2)[0] in units}
     if stray := set(state) - {f"encoder.{key}" for key in known} - {f"decoder.{key}" for key in decoder_state}:
         raise CheckpointError(f"{path} has a tensor that fits nowhere: {min(stray)}.")
     try:
-        encoder_state = fold_batch_norm(encoder_state)
-        widths = widths_of(encoder_state)
+        encoder_state = fold_batch_norm(encoder_state, units)
+        widths = widths_of(encoder_state, units)
         in_channels, stages = stages_of(decoder_state)
     except KeyError as error:
         raise CheckpointError(f"{path} lacks the tensor {error}.") from error
@@ -196,6 +201,7 @@ def load_torchvision_encoder(
     *,
     mean: tuple[float, ...] = (0.5, 0.5, 0.5),
     std: tuple[float, ...] = (0.5, 0.5, 0.5),
+    last_block: str = LAST_BLOCK,
 ) -> Encoder:
     """Reads the trunk of torchvision's own GoogLeNet, batch norms folded.
 
@@ -204,6 +210,7 @@ def load_torchvision_encoder(
         mean: of the input normalisation. The default is what torchvision's ImageNet weights see after
             ``transform_input``; weights trained without it take the usual ImageNet mean and standard deviation.
         std: likewise.
+        last_block: where the trunk ends; what follows is not read.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -220,11 +227,12 @@ def load_torchvision_encoder(
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
         raise CheckpointError(f"{path} cannot be read as weights ({error}).") from error
-    if missing := [name for name in TRUNK if f"{name}.conv.weight" not in state]:
+    units = trunk_up_to(last_block)
+    if missing := [name for name in units if f"{name}.conv.weight" not in state]:
         raise CheckpointError(f"{path} is not torchvision's GoogLeNet: {missing[0]}.conv.weight is missing.")
     try:
-        folded = fold_batch_norm(state)
-        encoder = Encoder(widths_of(folded), mean=mean, std=std)
+        folded = fold_batch_norm(state, units)
+        encoder = Encoder(widths_of(folded, units), mean=mean, std=std)
         encoder.load_state_dict(folded)
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a GoogLeNet with batch norms ({error}).") from error

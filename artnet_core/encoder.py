@@ -1,13 +1,13 @@
 """The encoder: GoogLeNet's trunk, conv1 to inception4e.
 
-Names, shapes, BN epsilon and ``ceil_mode`` pools are torchvision's, so its state dicts fit. Two things are free: the
-number of channels of every unit (a pruned trunk is the same class with smaller widths), and the namespace the
-convolutions come from, so that a host can pass layers of its own.
+Names, shapes, BN epsilon and ``ceil_mode`` pools are torchvision's, so its state dicts fit. Three things are free: the
+number of channels of every unit (a pruned trunk is the same class with smaller widths), the block that the trunk ends
+with, and the namespace the convolutions come from, so that a host can pass layers of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,12 @@ BN_EPSILON = 0.001
 
 # Blocks whose outputs are read, each with its stride.
 BLOCK_STRIDES = {"conv1": 2, "conv3": 4, "inception3b": 8, "inception4e": 16}
+
+LAST_BLOCK = "inception4e"
+"""Where the whole trunk ends; one that is to be fast may end with an earlier block."""
+
+# Modules that read the maximum of each 3x3 cells, at twice the stride.
+_AFTER_POOL = ("conv2", "inception3a", "inception4a")
 
 # Channels before pruning: branch1, branch2 (reduce, 3x3), branch3 (reduce, 3x3), branch4.
 _INCEPTION_WIDTHS = {
@@ -72,8 +78,9 @@ def block_outputs(name: str) -> tuple[str, ...]:
 
 
 def block_widths(widths: Mapping[str, int]) -> dict[str, int]:
-    """Channels of each block of :data:`BLOCK_STRIDES`, from the widths of the units."""
-    return {block: sum(widths[unit] for unit in block_outputs(block)) for block in BLOCK_STRIDES}
+    """Channels of each block of :data:`BLOCK_STRIDES` that the trunk has, from the widths of its units."""
+    units = {block: block_outputs(block) for block in BLOCK_STRIDES}
+    return {block: sum(widths[name] for name in names) for block, names in units.items() if names[0] in widths}
 
 
 def _trunk() -> Iterator[Unit]:
@@ -98,6 +105,12 @@ TRUNK: dict[str, Unit] = {unit.name: unit for unit in _trunk()}
 
 FULL_WIDTHS: dict[str, int] = {unit.name: unit.width for unit in TRUNK.values()}
 """Channels of every unit of the unpruned trunk."""
+
+
+def trunk_up_to(block: str) -> dict[str, Unit]:
+    """The units of the trunk that ends with this block of :data:`BLOCK_STRIDES`."""
+    names = list(TRUNK)
+    return {name: TRUNK[name] for name in names[: names.index(block_outputs(block)[-1]) + 1]}
 
 
 def normalize(images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> Tensor:
@@ -147,10 +160,10 @@ class Inception(nn.Module):
 
 
 class Encoder(nn.Module):
-    """GoogLeNet's trunk up to inception4e.
+    """GoogLeNet's trunk up to inception4e, or an earlier block.
 
     Args:
-        widths: output channels of every unit in :data:`TRUNK`.
+        widths: output channels of every unit in :data:`TRUNK`, or of those up to some block of :data:`BLOCK_STRIDES`.
         norm: batch norms after the convolutions (training, and zero-channel statistics), or folded into them.
         mean: per-channel mean that is taken off the RGB image, which lies in 0..1.
         std: per-channel standard deviation the image is then divided by.
@@ -180,6 +193,8 @@ class Encoder(nn.Module):
         self.conv2 = unit("conv2")
         self.conv3 = unit("conv3")
         for name in _INCEPTION_WIDTHS:
+            if f"{name}.branch1" not in widths:
+                break
             inception = Inception(
                 unit(f"{name}.branch1"),
                 nn.Sequential(unit(f"{name}.branch2.0"), unit(f"{name}.branch2.1")),
@@ -201,18 +216,16 @@ class Encoder(nn.Module):
             images: ``[B, 3, H, W]``, RGB, 0..1, in the dtype of conv1's weights; H and W at least 32.
             dtype: of all weights but conv1's, and of the features; by default conv1's.
         """
-        x = self._first(images, images.dtype if dtype is None else dtype)  # [B, 64, H/2, W/2]
-        yield "conv1", x
-        x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # [B, 64, H/4, W/4]
-        x = self.conv3(self.conv2(x))  # [B, 192, H/4, W/4]
-        yield "conv3", x
-        x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # [B, 192, H/8, W/8]
-        x = self.get_submodule("inception3b")(self.get_submodule("inception3a")(x))  # [B, 480, H/8, W/8]
-        yield "inception3b", x
-        x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # [B, 480, H/16, W/16]
-        for name in ("inception4a", "inception4b", "inception4c", "inception4d", "inception4e"):
-            x = self.get_submodule(name)(x)  # [B, 832, H/16, W/16] at the end
-        yield "inception4e", x
+        x = self._first(images, images.dtype if dtype is None else dtype)
+        yield "conv1", x  # [B, 64, H/2, W/2]
+        for name, module in self.named_children():
+            if name == "conv1":
+                continue
+            if name in _AFTER_POOL:
+                x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+            x = module(x)
+            if name in BLOCK_STRIDES:
+                yield name, x  # [B, 192, H/4, W/4], [B, 480, H/8, W/8], [B, 832, H/16, W/16]
 
     def _first(self, images: Tensor, dtype: torch.dtype) -> Tensor:
         """conv1's output in this dtype; where that is not its own, some rows at a time, as no other map is as large."""
@@ -235,23 +248,23 @@ class Encoder(nn.Module):
         return dict(self.blocks(images, dtype))
 
 
-def widths_of(state: Mapping[str, Tensor]) -> dict[str, int]:
-    """Reads the width of every unit from the shapes of a trunk's state dict.
+def widths_of(state: Mapping[str, Tensor], units: Iterable[str] = TRUNK) -> dict[str, int]:
+    """Reads the width of every one of these units from the shapes of a trunk's state dict.
 
     Raises:
         KeyError: a convolution of the trunk is absent; the message is its key.
     """
-    return {name: state[f"{name}.conv.weight"].shape[0] for name in TRUNK}
+    return {name: state[f"{name}.conv.weight"].shape[0] for name in units}
 
 
-def fold_batch_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Folds each batch norm into its convolution: the state dict of the same trunk with ``norm=False``.
+def fold_batch_norm(state: Mapping[str, Tensor], units: Iterable[str] = TRUNK) -> dict[str, Tensor]:
+    """Folds each batch norm into its convolution: the state dict of a trunk of these units with ``norm=False``.
 
     Works in float32, since running variances exceed the range of half precision. A state dict without batch norms
     comes back as it is.
     """
     folded = {}
-    for name in TRUNK:
+    for name in units:
         weight = state[f"{name}.conv.weight"]
         if f"{name}.bn.weight" not in state:
             folded[f"{name}.conv.weight"] = weight

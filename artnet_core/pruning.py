@@ -122,8 +122,8 @@ def provable_masks(encoder: Encoder) -> Masks:
     is not either, the sum cannot be.
     """
     masks: Masks = {}
-    for name, unit in TRUNK.items():
-        conv = _block(encoder, name).conv
+    for name in encoder.widths:
+        unit, conv = TRUNK[name], _block(encoder, name).conv
         weight, bias = conv.weight.detach(), conv.bias.detach()
         if unit.inputs:
             weight = weight[:, torch.cat([masks[source] for source in unit.inputs])]
@@ -137,14 +137,14 @@ def provable_masks(encoder: Encoder) -> Masks:
 def prune_encoder(encoder: Encoder, masks: Masks) -> Encoder:
     """The trunk with the channels that ``masks`` keeps: filters by their own mask, their inputs by the sources'."""
     state = {}
-    for name, unit in TRUNK.items():
-        conv = _block(encoder, name).conv
+    for name in encoder.widths:
+        unit, conv = TRUNK[name], _block(encoder, name).conv
         weight = conv.weight[masks[name]]
         if unit.inputs:
             weight = weight[:, torch.cat([masks[source] for source in unit.inputs])]
         state[f"{name}.conv.weight"] = weight
         state[f"{name}.conv.bias"] = conv.bias[masks[name]]
-    pruned = Encoder(widths_of(state), mean=encoder.mean, std=encoder.std)
+    pruned = Encoder(widths_of(state, encoder.widths), mean=encoder.mean, std=encoder.std)
     pruned.load_state_dict(state)
     return pruned
 
@@ -162,7 +162,7 @@ def prune_decoder(decoder: Decoder, kept: Tensor) -> Decoder:
 
 def feature_mask(masks: Masks) -> Tensor:
     """Which of the aggregated features stay, all cosines among them: bool ``[sum of the layers' channels]``."""
-    kept = [masks[unit] for block in BLOCK_STRIDES for unit in block_outputs(block)]
+    kept = [masks[unit] for block in BLOCK_STRIDES for unit in block_outputs(block) if unit in masks]
     return torch.cat([*kept, kept[0].new_ones(DCT_CHANNELS)])
 
 
@@ -182,7 +182,8 @@ def parameters(module: nn.Module) -> int:
 def multiply_adds_per_pixel(model: ArtNet) -> float:
     """Multiply-adds of encoder and decoder divided by the pixels of the picture, margins not counted."""
     total = 0.0
-    for name, unit in TRUNK.items():
+    for name in model.encoder.widths:
+        unit = TRUNK[name]
         total += _block(model.encoder, name).get_parameter("conv.weight").numel() / unit.stride**2
     for stride in model.decoder.stages:
         for conv in model.decoder.get_submodule(f"stride{stride}").children():

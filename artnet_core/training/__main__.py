@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from ..checkpoint import CheckpointError, load
+from ..encoder import BLOCK_STRIDES, LAST_BLOCK
 from ..picture import PictureError
 from ..pruning import feature_mask, prune_decoder
 from .data import draw, load_pictures, stored_side
@@ -90,8 +91,8 @@ def _narrow(options: argparse.Namespace, device: torch.device) -> int:
     kinds = (pictures.photo, pictures.art)
     images = torch.cat([draw(kind, options.pictures // 2, options.size, generator) for kind in kinds])
     decoder = prune_decoder(model.decoder, feature_mask(source.masks))
-    narrowed = narrow(source, decoder, options.share, images)
-    settings = {name: getattr(options, name) for name in ("share", "pictures", "size", "seed")}
+    narrowed = narrow(source, decoder, options.share, images, options.last_block)
+    settings = {name: getattr(options, name) for name in ("share", "last_block", "pictures", "size", "seed")}
     settings |= {"data": pictures.digest, "from": model.fingerprint}
     provenance = {name: text for name, text in model.provenance.items() if name.startswith("encoder")}
     save_encoder(narrowed, options.out, {**provenance, "encoder_narrowed": json.dumps(settings)})
@@ -196,6 +197,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     narrow_parser.add_argument("--model", type=Path, required=True, help="a whole model, not pruned")
     narrow_parser.add_argument("--share", type=float, default=0.65, help="of the channels that stays")
+    narrow_parser.add_argument(
+        "--last-block", choices=list(BLOCK_STRIDES)[1:], default=LAST_BLOCK, help="where the trunk is to end"
+    )
     narrow_parser.add_argument("--pictures", type=int, default=256, help="to fit to")
     narrow_parser.add_argument("--size", type=_size, default=128, help="their side in pixels")
     narrow_parser.add_argument("--seed", type=int, default=0)

@@ -26,7 +26,7 @@ from ..checkpoint import (
     write_checkpoint,
 )
 from ..decoder import Decoder
-from ..encoder import Encoder
+from ..encoder import LAST_BLOCK, Encoder, block_widths
 from ..model import ArtNet, layer_widths
 from ..pruning import Masks, feature_mask, provable_masks, prune_encoder, prune_zero_channels
 
@@ -56,6 +56,7 @@ def save_encoder(encoder: Encoder, path: Path, provenance: Mapping[str, str]) ->
         "format": ENCODER_FORMAT,
         "mean": json.dumps(encoder.mean),
         "std": json.dumps(encoder.std),
+        "last_block": list(block_widths(encoder.widths))[-1],
         "provenance": json.dumps(dict(provenance)),
     }
     write_checkpoint(path, _storable(encoder.state_dict()), metadata)
@@ -78,7 +79,10 @@ def load_pruned_encoder(path: Path, calibration: Tensor) -> PrunedEncoder:
     metadata = _metadata(path)
     if metadata.get("format") == ENCODER_FORMAT:
         encoder = load_torchvision_encoder(
-            path, mean=tuple(json.loads(metadata["mean"])), std=tuple(json.loads(metadata["std"]))
+            path,
+            mean=tuple(json.loads(metadata["mean"])),
+            std=tuple(json.loads(metadata["std"])),
+            last_block=metadata.get("last_block", LAST_BLOCK),
         )
         return _without_zeros(encoder, json.loads(metadata["provenance"]), load_file(path))
     if metadata.get("format") == "artnet":

@@ -2,7 +2,7 @@
 
 Zero-channel pruning leaves the output as it is; this does not. Channels that the trunk and the decoder miss least go,
 and every convolution is fitted to what it gave before, from what the narrowed trunk before it gives (He et al. 2017).
-For the result a decoder is trained. Of inception4* nothing is cut: at stride 16 it costs little.
+For the result a decoder is trained. Of what stays of inception4* nothing is cut: at stride 16 it costs little.
 """
 
 from __future__ import annotations
@@ -14,13 +14,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..decoder import Decoder
-from ..encoder import BLOCK_STRIDES, BN_EPSILON, FULL_WIDTHS, TRUNK, Encoder, block_outputs
+from ..encoder import (
+    BN_EPSILON,
+    FULL_WIDTHS,
+    LAST_BLOCK,
+    TRUNK,
+    Encoder,
+    block_outputs,
+    block_widths,
+    trunk_up_to,
+)
 from ..pruning import Masks
 from .export import PrunedEncoder
 from .least_squares import fit_convolution
 from .outputs import outputs_of
 
-_NARROWED_STRIDES = (4, 8)
+_NARROWED_STRIDES = (2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -32,14 +41,17 @@ class _Layer:
 
 
 @torch.no_grad()
-def narrow(source: PrunedEncoder, decoder: Decoder, share: float, images: Tensor) -> Encoder:
+def narrow(
+    source: PrunedEncoder, decoder: Decoder, share: float, images: Tensor, last_block: str = LAST_BLOCK
+) -> Encoder:
     """The trunk with batch norms and of full widths in which more channels are zero.
 
     Args:
         source: with its trunk.
         decoder: that reads it; channels that it hardly reads go first.
-        share: of the channels of each unit at strides 4 and 8 that stays, 0..1.
+        share: of the channels of each unit at strides 2, 4 and 8 that stays, 0..1.
         images: ``[N, 3, H, W]``, 0..1, what is fitted to.
+        last_block: where the trunk is to end.
 
     Raises:
         ValueError: the encoder has no batch norms, so its zero channels are gone; or a share out of range.
@@ -48,21 +60,23 @@ def narrow(source: PrunedEncoder, decoder: Decoder, share: float, images: Tensor
         raise ValueError(f"share must lie above 0 and be at most 1, got {share}.")
     if not source.trunk:
         raise ValueError("Only an encoder that is not pruned can be narrowed: give an unpruned model.")
-    layers = _layers(source.encoder, decoder, share, images)
+    layers = _layers(source.encoder, decoder, share, images, last_block)
     narrowed = Encoder(
         {name: len(layer.kept) for name, layer in layers.items()}, mean=source.encoder.mean, std=source.encoder.std
     )
-    narrowed.conv1.load_state_dict(source.encoder.conv1.state_dict())
+    for key, tensor in source.encoder.conv1.state_dict().items():
+        narrowed.conv1.state_dict()[key].copy_(tensor[layers["conv1"].kept])
     _fit(narrowed, layers, images)
     return _with_zeros(narrowed, layers, source.masks)
 
 
-def _layers(encoder: Encoder, decoder: Decoder, share: float, images: Tensor) -> dict[str, _Layer]:
-    given = outputs_of(encoder, [f"{name}.conv" for name in TRUNK], images)
-    outputs = {name: given[f"{name}.conv"] for name in TRUNK}
+def _layers(encoder: Encoder, decoder: Decoder, share: float, images: Tensor, last_block: str) -> dict[str, _Layer]:
+    units = trunk_up_to(last_block)
+    given = outputs_of(encoder, [f"{name}.conv" for name in units], images)
+    outputs = {name: given[f"{name}.conv"] for name in units}
     missed = _missed(encoder, decoder, outputs)
     layers = {}
-    for name, unit in TRUNK.items():
+    for name, unit in units.items():
         width = encoder.widths[name]
         count = max(1, round(share * width)) if unit.stride in _NARROWED_STRIDES else width
         layers[name] = _Layer(outputs[name], missed[name].topk(count).indices.sort().values)
@@ -81,10 +95,11 @@ def _missed(encoder: Encoder, decoder: Decoder, outputs: dict[str, Tensor]) -> d
         for name, part in zip(names, parts, strict=True):
             missed[name] += part
 
-    for name, unit in TRUNK.items():
-        if unit.inputs:
-            read(unit.inputs, _conv(encoder, name).get_parameter("weight"))
-    aggregated = tuple(unit for block in BLOCK_STRIDES for unit in block_outputs(block))
+    for name in outputs:
+        if inputs := TRUNK[name].inputs:
+            read(inputs, _conv(encoder, name).get_parameter("weight"))
+    blocks = block_widths({name: encoder.widths[name] for name in outputs})
+    aggregated = tuple(unit for block in blocks for unit in block_outputs(block))
     first = decoder.get_submodule(f"stride{max(decoder.stages)}.0").get_parameter("weight")
     read(aggregated, first[:, : sum(encoder.widths[name] for name in aggregated)])
     return missed
@@ -105,7 +120,7 @@ def _fit(narrowed: Encoder, layers: dict[str, _Layer], images: Tensor) -> None:
 
         return _conv(narrowed, name).register_forward_pre_hook(hook)
 
-    handles = [fit_when_called(name) for name, unit in TRUNK.items() if unit.inputs]
+    handles = [fit_when_called(name) for name in layers if TRUNK[name].inputs]
     narrowed(images)
     for handle in handles:
         handle.remove()
@@ -114,10 +129,11 @@ def _fit(narrowed: Encoder, layers: dict[str, _Layer], images: Tensor) -> None:
 def _with_zeros(narrowed: Encoder, layers: dict[str, _Layer], masks: Masks) -> Encoder:
     """The same function at full widths: cut channels have gamma = beta = 0, batch norms change nothing else."""
     alive = {name: masks[name].nonzero().flatten()[layer.kept] for name, layer in layers.items()}
-    full = Encoder(norm=True, mean=narrowed.mean, std=narrowed.std)
+    widths = {name: FULL_WIDTHS[name] for name in layers}
+    full = Encoder(widths, norm=True, mean=narrowed.mean, std=narrowed.std)
     state = {name: torch.zeros_like(tensor) for name, tensor in full.state_dict().items()}
-    for name, unit in TRUNK.items():
-        conv = _conv(narrowed, name)
+    for name in layers:
+        unit, conv = TRUNK[name], _conv(narrowed, name)
         read = [alive[source] + offset for source, offset in zip(unit.inputs, _offsets(unit.inputs), strict=True)]
         columns = torch.cat(read) if read else torch.arange(3)
         state[f"{name}.conv.weight"][alive[name][:, None], columns] = conv.get_parameter("weight")

@@ -14,8 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core.channels import measure_channels
 from artnet_core.checkpoint import DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL, shipped_models
+from artnet_core.dct import CHANNELS
 from artnet_core.decoder import Decoder
+from artnet_core.encoder import Encoder, trunk_up_to
+from artnet_core.pruning import multiply_adds_per_pixel
 
 State = dict[str, Tensor]
 Metadata = dict[str, str]
@@ -127,6 +131,11 @@ WRONG: dict[str, tuple[Callable[[State, Metadata], None], str]] = {
     "broken metadata": (_metadata(mean="[0.5, "), "has damaged metadata"),
     "architecture": (_metadata(architecture="vgg"), "holds a vgg"),
     "layers": (_metadata(layers='["conv1"]'), r"holds a googlenet with layers \['conv1'\]"),
+    "layers out of order": (_metadata(layers='["conv3", "conv1", "dct"]'), "holds a googlenet with layers"),
+    "fewer layers": (
+        _metadata(layers='["conv1", "conv3", "inception3b", "dct"]'),
+        r"fits nowhere: encoder\.inception4a",
+    ),
     "stride": (_metadata(stride="16"), "have stride 16, the decoder starts at 8"),
     "encoder weight": (_drop("encoder.conv2.conv.weight"), r"lacks the tensor .*conv2\.conv\.weight"),
     "encoder bias": (_drop("encoder.conv2.conv.bias"), r"lacks the tensor .*conv2\.conv\.bias"),
@@ -160,6 +169,25 @@ def test_wrong_files(case: str, tmp_path: Path) -> None:
         artnet.load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_trunk_that_ends_early(model: artnet.ArtNet, photo: Tensor, tmp_path: Path) -> None:
+    """Its file says so, and it is pruned, measured and painted with like the whole one."""
+    encoder = Encoder({name: model.encoder.widths[name] for name in trunk_up_to("inception3b")})
+    encoder.load_state_dict({key: model.encoder.state_dict()[key] for key in encoder.state_dict()})
+    channels = sum(model.layers[name] for name in ("conv1", "conv3", "inception3b", "dct"))
+    shorter = artnet.ArtNet(encoder, Decoder(channels, {8: [32], 4: [16], 2: [12]})).seal()
+    path = tmp_path / "shorter.safetensors"
+    artnet.save(shorter, path)
+    loaded = artnet.load(path)
+    assert list(loaded.layers) == ["conv1", "conv3", "inception3b", "dct"]
+    assert torch.equal(loaded.encode(photo).data[:, :-CHANNELS], model.encode(photo).data[:, : channels - CHANNELS])
+    assert loaded.stylize(photo, photo).shape == photo.shape
+    pruned, report = artnet.prune_zero_channels(loaded)
+    assert pruned.layers == loaded.layers
+    assert [layer.name for layer in report.layers] == list(trunk_up_to("inception3b"))
+    assert list(measure_channels(loaded, [photo])) == list(trunk_up_to("inception3b"))
+    assert multiply_adds_per_pixel(loaded) < multiply_adds_per_pixel(model)
 
 
 def test_features_at_stride_16(model: artnet.ArtNet, photo: Tensor, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from artnet_core.encoder import (
     RECEPTIVE_RADIUS,
     TRUNK,
     Encoder,
+    trunk_up_to,
 )
 
 
@@ -85,6 +86,17 @@ def test_refuses_a_trunk_without_batch_norms(tmp_path: Path) -> None:
     save_file({f"{name}.conv.weight": torch.zeros(1, 1, 1, 1) for name in TRUNK}, path)
     with pytest.raises(CheckpointError, match="not a GoogLeNet with batch norms"):
         load_torchvision_encoder(path)
+
+
+@pytest.mark.parametrize("last", ["conv3", "inception3b", "inception4e"])
+def test_a_trunk_may_end_early(model: ArtNet, photo: Tensor, last: str) -> None:
+    whole = model.encoder(photo)
+    shorter = Encoder({name: model.encoder.widths[name] for name in trunk_up_to(last)})
+    shorter.load_state_dict({key: model.encoder.state_dict()[key] for key in shorter.state_dict()})
+    shorter.to(memory_format=torch.channels_last)
+    blocks = shorter(photo)
+    assert list(blocks) == list(BLOCK_STRIDES)[: list(BLOCK_STRIDES).index(last) + 1]
+    assert all(torch.equal(block, whole[name]) for name, block in blocks.items())
 
 
 def test_trunk_has_the_papers_size() -> None:

@@ -196,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, nargs="+", required=True, help="folders or .tar files: photo/, art/"
     )
     narrow_parser.add_argument("--model", type=Path, required=True, help="a whole model, not pruned")
-    narrow_parser.add_argument("--share", type=float, default=0.65, help="of the channels that stays")
+    narrow_parser.add_argument("--share", type=float, default=0.5, help="of the channels that stays")
     narrow_parser.add_argument(
         "--last-block", choices=list(BLOCK_STRIDES)[1:], default=LAST_BLOCK, help="where the trunk is to end"
     )

@@ -200,7 +200,7 @@ class DecoderTask:
         photo, art = (draw(kind, self.settings.batch, self.settings.size, self.generator) for kind in self._kinds())
         details = random_details(len(photo), self.generator)
         with torch.no_grad():
-            features, example_features = self._read(photo, art, details)
+            features, example_features = decoder_inputs(self.model, self.imitated, photo, art, details)
         originals = torch.cat([photo, art])
 
         with autocast(self.device):
@@ -277,24 +277,9 @@ class DecoderTask:
     def _begin_like(self, example: Decoder) -> None:
         photo, art = (draw(kind, _FITTED_PICTURES, self.settings.size, self.generator) for kind in self._kinds())
         details = random_details(len(photo), self.generator)
-        features, example_features = self._read(photo, art, details)
+        features, example_features = decoder_inputs(self.model, self.imitated, photo, art, details)
         assert example_features is not None
         begin_like(self.model.decoder, features * self.scale, example, example_features)
-
-    def _read(self, photo: Tensor, art: Tensor, details: list[float]) -> tuple[Tensor, Tensor | None]:
-        """What the decoder reads, and what the one that it imitates reads of the same.
-
-        Both get the patches that this model finds. With patches of its own choice the other would have strokes where
-        there are none here, and what imitates it blurs.
-        """
-        of_photo, of_art = self.model.encode(photo), self.model.encode(art)
-        features = _read_by(of_photo, of_art, details)
-        if self.imitated is None:
-            return features, None
-        example_photo = _compared_by(of_photo, self.imitated.encode(photo))
-        example_art = _compared_by(of_art, self.imitated.encode(art))
-        example_features = _read_by(example_photo, example_art, details)
-        return features, example_features[:, self.model.layers[COMPARED_LAYER] :]
 
     def _weighs(self, *losses: str) -> bool:
         """Whether any of these losses counts; what does not is not computed."""
@@ -341,12 +326,35 @@ class DecoderTask:
         return torch.cat([*raised, cosines], 1).clamp(min=1e-4).reciprocal()
 
 
-def _read_by(of_photo: Features, of_art: Features, details: list[float]) -> Tensor:
-    """What a decoder reads: features of photographs, of art, and of transfers with the ``detail`` of each sample.
+def decoder_inputs(
+    model: ArtNet, imitated: ArtNet | None, photo: Tensor, art: Tensor, details: list[float]
+) -> tuple[Tensor, Tensor | None]:
+    """What a model's decoder reads: features of photographs, of art, and of transfers from the art to the photographs.
+
+    A model that is imitated gets the patches that the other finds. With patches of its own choice it would have strokes
+    where the other has none, and what imitates it blurs.
+
+    Args:
+        model: that is trained.
+        imitated: the model that it imitates, or None.
+        photo: ``[B, 3, H, W]``, 0..1.
+        art: likewise.
+        details: ``detail`` of each transfer.
 
     Returns:
-        ``[3 * B, C, h, w]``, channels_last.
+        ``[3 * B, C, h, w]``, channels_last, and the same for the imitated model.
     """
+    of_photo, of_art = model.encode(photo), model.encode(art)
+    features = _with_transfers(of_photo, of_art, details)
+    if imitated is None:
+        return features, None
+    example_photo = _compared_by(of_photo, imitated.encode(photo))
+    example_art = _compared_by(of_art, imitated.encode(art))
+    example_features = _with_transfers(example_photo, example_art, details)
+    return features, example_features[:, model.layers[COMPARED_LAYER] :]
+
+
+def _with_transfers(of_photo: Features, of_art: Features, details: list[float]) -> Tensor:
     transfers = [
         sandwich_swap(of_photo.pick(index), of_art.pick(index), detail=detail).data
         for index, detail in enumerate(details)

@@ -11,13 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core.adain import adain
 from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
 from artnet_core.dct import CHANNELS
 from artnet_core.decoder import Decoder
 from artnet_core.encoder import LAST_BLOCK, TRUNK, block_outputs, trunk_up_to
 from artnet_core.picture import pictures_in, read_picture
+from artnet_core.swap import match_patches, reassemble
 from artnet_core.training.__main__ import main
-from artnet_core.training.decoder import initialize
+from artnet_core.training.decoder import decoder_inputs, initialize
 from artnet_core.training.export import PrunedEncoder, load_pruned_encoder, save_encoder
 from artnet_core.training.imitation import begin_like
 from artnet_core.training.least_squares import fit_convolution
@@ -139,6 +141,20 @@ def test_a_run_imitates_a_model_with_another_encoder(data: Path, teacher_file: P
     assert json.loads(made.provenance["decoder_settings"])["imitated"] == artnet.load().fingerprint
     unpruned = artnet.load(out.with_name("model_unpruned.safetensors"))
     assert artnet.prune_zero_channels(unpruned)[0].layers == made.layers
+
+
+def test_an_imitated_model_paints_with_the_patches_of_the_new_one(pictures: Tensor) -> None:
+    new, example = artnet.load("artnet_fast"), artnet.load()
+    photo, art = pictures[:1], pictures[5:6]
+    features, of_example = decoder_inputs(new, example, photo, art, [0.0])
+    assert of_example is not None
+    of_new = new.encode(art)
+    keys = new.layers["conv1"]
+    projected = adain(new.encode(photo).data, of_new.data)
+    matches = match_patches(projected[0, :keys], of_new.data[0, :keys])
+    for found, style in ((features[2], of_new), (of_example[2], example.encode(art))):
+        expected = adain(reassemble(matches, style.data[0])[None], style.data)[0]
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_what_cannot_be_narrowed(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

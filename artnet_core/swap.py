@@ -8,6 +8,8 @@ Content is taken in blocks of rows; the whole correlation volume never exists.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -65,7 +67,7 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
         torch.mm(cells, style_cells, out=products[known : end - top + k - 1].view(-1, pairs))
 
         # A neighbour in both maps lies equally far on in memory for all pairs of cells, so what is added is flat. Sums
-        # that run over an edge are no scores; nothing reads them.
+        # that run over an edge are no scores.
         block = products[: end - top + k - 1].view(-1)
         if block.dtype != torch.float32:
             block = sums[0, : len(block)].copy_(block)
@@ -73,7 +75,9 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
         _sums(along_row, volume + style_width, k, sums[0])
         scores = sums[0, : (end - top) * volume].view(end - top, width, style_height, style_width)
         scores.mul_(weight)
-        best[0, top:end], best[1, top:end] = _argmax(scores[:, :columns, : patches[0], : patches[1]])
+        scores[:, :, patches[0] :] = -math.inf
+        scores[..., patches[1] :] = -math.inf
+        best[0, top:end], best[1, top:end] = _argmax(scores[:, :columns])
     return best[0] * style_width + best[1]
 
 

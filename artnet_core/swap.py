@@ -48,8 +48,8 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
     rows, columns = height - k + 1, width - k + 1
 
     content_cells, style_cells, weight = _comparable(content, style, k)  # [h * w, C], [C, hs * ws], of patches
-    patches = weight.shape
-    weight = F.pad(weight, (0, style_width - patches[1], 0, style_height - patches[0]))
+    style_rows, style_columns = weight.shape
+    weight = F.pad(weight, (0, style_width - style_columns, 0, style_height - style_rows))
     pairs = style_cells.shape[1]
     volume = width * pairs  # products of one row of content cells
     block_rows = max(1, min(rows, piece_elements(content.device) // volume))
@@ -75,8 +75,8 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
         _sums(along_row, volume + style_width, k, sums[0])
         scores = sums[0, : (end - top) * volume].view(end - top, width, style_height, style_width)
         scores.mul_(weight)
-        scores[:, :, patches[0] :] = -math.inf
-        scores[..., patches[1] :] = -math.inf
+        scores[:, :, style_rows:] = -math.inf
+        scores[..., style_columns:] = -math.inf
         best[0, top:end], best[1, top:end] = _argmax(scores[:, :columns])
     return best[0] * style_width + best[1]
 

@@ -189,7 +189,7 @@ class DecoderTask:
             self._start_from(start)
         self.imitated = None if imitated is None else imitated.to(self.device)
         if imitated is not None and start is None:
-            self._begin_like(imitated.decoder)
+            self._begin_like(imitated)
         remove_checkerboard(self.model.decoder)
         self.ema = Ema(self.model.decoder, _EMA_DECAY)
         self.optimizer = torch.optim.Adam(self.model.decoder.parameters(), lr=settings.rate)
@@ -211,7 +211,7 @@ class DecoderTask:
                 "seam": seam(images),
                 "fixed_pattern": fixed_pattern(images),
             }
-            if self.imitated is not None and example_features is not None:
+            if self.imitated is not None:
                 with torch.no_grad():
                     example = self.imitated.decoder(example_features)
                 losses["imitation"] = (images.float() - example.float()).abs().mean()
@@ -274,12 +274,12 @@ class DecoderTask:
         _multiply_inputs(self.model.decoder.state_dict(), 1 / self.scale)  # on export the scale is multiplied in again
 
     @torch.no_grad()
-    def _begin_like(self, example: Decoder) -> None:
+    def _begin_like(self, imitated: ArtNet) -> None:
         photo, art = (draw(kind, _FITTED_PICTURES, self.settings.size, self.generator) for kind in self._kinds())
         details = random_details(len(photo), self.generator)
-        features, example_features = decoder_inputs(self.model, self.imitated, photo, art, details)
+        features, example_features = decoder_inputs(self.model, imitated, photo, art, details)
         assert example_features is not None
-        begin_like(self.model.decoder, features * self.scale, example, example_features)
+        begin_like(self.model.decoder, features * self.scale, imitated.decoder, example_features)
 
     def _weighs(self, *losses: str) -> bool:
         """Whether any of these losses counts; what does not is not computed."""
@@ -355,6 +355,7 @@ def decoder_inputs(
 
 
 def _with_transfers(of_photo: Features, of_art: Features, details: list[float]) -> Tensor:
+    """Features of photographs, of art, and of transfers between them: ``[3 * B, C, h, w]``, channels_last."""
     transfers = [
         sandwich_swap(of_photo.pick(index), of_art.pick(index), detail=detail).data
         for index, detail in enumerate(details)

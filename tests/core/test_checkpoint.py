@@ -37,7 +37,7 @@ def test_round_trip(model: artnet.ArtNet, photo: Tensor, tmp_path: Path) -> None
 
 def test_shipped_files_are_small() -> None:
     assert shipped_models()[DEFAULT_MODEL].stat().st_size <= 6_000_000
-    assert shipped_models()[FAST_MODEL].stat().st_size <= 3_000_000
+    assert shipped_models()[FAST_MODEL].stat().st_size <= 1_000_000
     assert shipped_models()[UNPRUNED_MODEL].stat().st_size <= 10_500_000
 
 

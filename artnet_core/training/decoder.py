@@ -297,7 +297,7 @@ class DecoderTask:
         of_style = {layer: targets[layer][len(photo) :] for layer in _STYLE_LAYERS}
         return {
             "perceptual": perceptual(repainted, targets),
-            "style": style(painted, of_style),
+            "style": style(painted, of_style, self.generator),
             "content": content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail),
         }
 

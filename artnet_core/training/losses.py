@@ -11,6 +11,8 @@ from torch import Tensor
 # Under the square root of a variance, so that a constant channel has a gradient.
 _EPSILON = 1e-5
 
+_DIRECTIONS = 32
+
 _GRID = 8
 _WINDOW = 128
 
@@ -33,16 +35,27 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (features - mean).square().mean(dim=(2, 3), keepdim=True).add(_EPSILON).sqrt()
 
 
-def style(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
-    """Distance of channel means and standard deviations (Huang and Belongie 2017, equation 13), mean over the layers.
+def style(found: Mapping[str, Tensor], target: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
+    """Sliced Wasserstein-2 distance of the features, wherever in the picture they are (Heitz et al. 2021).
 
-    Every layer counts in units of the target's own variance. A scalar.
+    Means and deviations of channels (Huang and Belongie 2017) leave open which of them fire together. Here the whole
+    distributions are compared, along random directions through all channels of a layer.
+
+    Args:
+        found: per layer ``[B, C, h, w]``.
+        target: likewise, of the same sizes.
+        generator: of the directions, on the CPU.
+
+    Returns:
+        A scalar: squared distance in units of the target's own variance, mean over layers and samples.
     """
     distances = []
     for layer, of_target in target.items():
-        (mean, std), (target_mean, target_std) = moments(found[layer]), moments(of_target.detach())
-        distance = F.mse_loss(mean, target_mean) + F.mse_loss(std, target_std)
-        distances.append(distance / target_std.square().mean())
+        values, wanted = found[layer].float().flatten(2), of_target.detach().float().flatten(2)  # [B, C, h * w]
+        directions = F.normalize(torch.randn(_DIRECTIONS, values.shape[1], generator=generator), dim=1).to(values)
+        with torch.autocast(values.device.type, enabled=False):
+            found_order, wanted_order = ((directions @ cells).sort(dim=2).values for cells in (values, wanted))
+        distances.append(F.mse_loss(found_order, wanted_order) / wanted.var(dim=2).mean().clamp(min=_EPSILON))
     return torch.stack(distances).mean()
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from artnet_core.training.ema import Ema
-from artnet_core.training.losses import content, distillation, fixed_pattern, perceptual, relative_error, seam, style
+from artnet_core.training.losses import (
+    content,
+    distillation,
+    fixed_pattern,
+    moments,
+    perceptual,
+    relative_error,
+    seam,
+    style,
+)
 
 
 def _features(seed: int = 0) -> torch.Tensor:
@@ -17,18 +27,36 @@ def test_losses_vanish_for_equal_features() -> None:
     maps = {"a": _features()}
     assert relative_error(maps["a"], maps["a"]) == 0
     assert perceptual(maps, maps) == 0
-    assert style(maps, maps) == 0
+    assert style(maps, maps, torch.Generator()) == 0
     assert content(maps, maps, torch.ones(2)) == 0
     assert distillation(torch.ones(2, 4), torch.ones(2, 4)).abs() < 1e-6
 
 
 def test_style_ignores_places_and_content_ignores_contrast() -> None:
     maps, shuffled = {"a": _features()}, {"a": _features().flip(2)}
-    assert style(shuffled, maps) < 1e-6
+    assert style(shuffled, maps, torch.Generator()) < 1e-6
     assert content(shuffled, maps, torch.ones(2)) > 0.5
     brighter = {"a": _features() * 3 + 7}
     assert content(brighter, maps, torch.ones(2)) < 1e-6
-    assert style(brighter, maps) > 0.5
+    assert style(brighter, maps, torch.Generator()) > 0.5
+
+
+def test_style_of_one_channel_is_the_distance_of_the_sorted_values() -> None:
+    found, target = _features()[:1, :1], _features(1)[:1, :1] ** 2
+    wanted = np.square(np.sort(found.numpy().ravel()) - np.sort(target.numpy().ravel())).mean() / target.numpy().var(
+        ddof=1
+    )
+    assert style({"a": found}, {"a": target}, torch.Generator()).item() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_style_sees_which_channels_fire_together() -> None:
+    """Every channel has the same values in both, and so the same mean and deviation."""
+    together, apart = _features(), _features()
+    together[:, 0] = together[:, 1]
+    apart[:, 0] = apart[:, 1].flip(1)
+    for together_moment, apart_moment in zip(moments(together), moments(apart), strict=True):
+        torch.testing.assert_close(together_moment, apart_moment)
+    assert style({"a": apart}, {"a": together}, torch.Generator()) > 0.01
 
 
 def test_content_weighs_samples() -> None:
@@ -65,7 +93,11 @@ def test_gradients_are_finite_for_flat_pictures() -> None:
     flat = torch.full((2, 3, 32, 32), 0.5, requires_grad=True)
     target = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     total = seam(flat) + fixed_pattern(flat)
-    total = total + style({"a": flat}, {"a": target}) + content({"a": flat}, {"a": target}, torch.ones(2))
+    total = (
+        total
+        + style({"a": flat}, {"a": target}, torch.Generator())
+        + content({"a": flat}, {"a": target}, torch.ones(2))
+    )
     total.backward()
     assert flat.grad is not None and torch.isfinite(flat.grad).all()
 

@@ -1,4 +1,4 @@
-"""``python -m artnet_core.training encoder|narrow|decoder|evaluate``; docs/training.md shows whole runs."""
+"""``python -m artnet_core.training encoder|narrow|decoder|average|evaluate``; docs/training.md shows whole runs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from ..checkpoint import CheckpointError, load
 from ..encoder import BLOCK_STRIDES, LAST_BLOCK
 from ..picture import PictureError
 from ..pruning import feature_mask, prune_decoder
+from .average import average
 from .data import draw, load_pictures, stored_side
 from .decoder import DEFAULT_STAGES, DEFAULT_WEIGHTS, DecoderSettings, DecoderTask, stages_text
 from .encoder import EncoderSettings, EncoderTask
 from .evaluate import evaluate, pairs_of, report_of, write_pairs
-from .export import load_pruned_encoder, save_encoder
+from .export import load_pruned_encoder, save_encoder, save_models
 from .judge import choose_judge
 from .log import DivergedError
 from .loop import Schedule, Task, train
@@ -96,6 +97,14 @@ def _narrow(options: argparse.Namespace, device: torch.device) -> int:
     settings |= {"data": pictures.digest, "from": model.fingerprint}
     provenance = {name: text for name, text in model.provenance.items() if name.startswith("encoder")}
     save_encoder(narrowed, options.out, {**provenance, "encoder_narrowed": json.dumps(settings)})
+    print(f"Done: {options.out}")
+    return 0
+
+
+def _average(options: argparse.Namespace, device: torch.device) -> int:
+    no_pictures = torch.empty(0, 3, 32, 32, dtype=torch.uint8)
+    source = load_pruned_encoder(options.encoder, no_pictures)
+    save_models(average([load(path, device) for path in options.model], source), source, options.out)
     print(f"Done: {options.out}")
     return 0
 
@@ -205,6 +214,12 @@ def _parser() -> argparse.ArgumentParser:
     narrow_parser.add_argument("--seed", type=int, default=0)
     narrow_parser.add_argument("--out", type=Path, required=True, help="for the decoder command's --encoder")
     narrow_parser.set_defaults(command=_narrow, device="cpu")
+
+    mean = commands.add_parser("average", help="the mean of decoders of which one was trained on from another")
+    mean.add_argument("--encoder", type=Path, required=True, help="theirs: the encoder command's result, or a model")
+    mean.add_argument("--model", type=Path, action="append", required=True, help="repeatable")
+    mean.add_argument("--out", type=Path, required=True, help="the result")
+    mean.set_defaults(command=_average, device="cpu")
 
     scores = commands.add_parser("evaluate", help="score models on held-out pictures")
     scores.add_argument("--data", type=Path, nargs="+", required=True, help="folders or .tar files")

@@ -19,18 +19,18 @@ START, END = 0.08, 0.58
 # Expensive channels go first, but not on price alone.
 _COST_EXPONENT = 0.3
 
-_PATCH_FLOOR, _LAYER_FLOOR, _EDGE_FLOOR = 0.25, 0.4, 0.75
+_PATCH_FLOOR, _LAYER_FLOOR = 0.25, 0.4
 
 
 def default_floors() -> dict[str, int]:
     """Channels that every unit keeps at the least.
 
     Left to the scores alone the deepest layer starves: all of its channels look small to a loss that sees them last.
-    Units whose output the decoder reads keep 40%, the others 25%; conv1 keeps 75%, since edges come from it and it
-    costs next to nothing.
+    Units whose output the decoder reads keep 40%, the others 25%; conv1 keeps all, since patches are compared by it,
+    edges come from it, and it costs next to nothing.
     """
     read = {unit for block in BLOCK_STRIDES for unit in block_outputs(block)}
-    share = {name: _LAYER_FLOOR if name in read else _PATCH_FLOOR for name in TRUNK} | {"conv1": _EDGE_FLOOR}
+    share = {name: _LAYER_FLOOR if name in read else _PATCH_FLOOR for name in TRUNK} | {"conv1": 1.0}
     return {name: round(width * share[name]) for name, width in FULL_WIDTHS.items()}
 
 

@@ -27,22 +27,18 @@ def arguments(out: Path, *models: Path, encoder: Path | None = None) -> list[str
 
 @torch.no_grad()
 def test_the_mean_of_two_models_lies_halfway(tmp_path: Path) -> None:
-    model = artnet.load()
-    brighter = artnet.load()
-    brighter.decoder.head.get_parameter("bias").add_(0.25)
-    artnet.save(brighter, tmp_path / "brighter.safetensors")
-    assert (
-        main(
-            arguments(tmp_path / "mean.safetensors", shipped_models()[DEFAULT_MODEL], tmp_path / "brighter.safetensors")
-        )
-        == 0
+    default, other, out = (
+        shipped_models()[DEFAULT_MODEL],
+        tmp_path / "brighter.safetensors",
+        tmp_path / "mean.safetensors",
     )
+    model, brighter = artnet.load(), artnet.load()
+    brighter.decoder.head.get_parameter("bias").add_(0.25)
+    artnet.save(brighter, other)
+    assert main(arguments(out, default, other)) == 0
 
-    mean = artnet.load(tmp_path / "mean.safetensors")
-    assert json.loads(mean.provenance["decoder_averaged"]) == [
-        model.fingerprint,
-        artnet.load(tmp_path / "brighter.safetensors").fingerprint,
-    ]
+    mean = artnet.load(out)
+    assert json.loads(mean.provenance["decoder_averaged"]) == [model.fingerprint, artnet.load(other).fingerprint]
     features = model.encode(read_picture(EXAMPLES / "content" / "astronaut.jpg", 64).rgb).data
     torch.testing.assert_close(mean.decoder(features), model.decoder(features) + 0.125, rtol=0, atol=2e-3)
     unpruned = artnet.load(tmp_path / "mean_unpruned.safetensors")

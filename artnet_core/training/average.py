@@ -1,7 +1,6 @@
 """The mean of decoders of which one was trained on from another (Izmailov et al. 2018, Wortsman et al. 2022).
 
-Such weights lie in one valley of the loss, and their mean is often better than each. For decoders it is also a middle:
-what one learned too much of, the other knows too little of.
+Such weights lie in one valley of the loss, and their mean is often better than each.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def average(models: Sequence[ArtNet], source: PrunedEncoder) -> ArtNet:
     if any(model.decoder.stages != first.decoder.stages for model in others):
         raise ValueError("Only decoders of one shape have a mean: give models trained on from one another.")
     states = [model.decoder.state_dict() for model in models]
-    decoder = Decoder(states[0]["stride8.0.weight"].shape[1], first.decoder.stages)
+    decoder = Decoder(sum(first.layers.values()), first.decoder.stages)
     decoder.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
     provenance = {**models[-1].provenance, "decoder_averaged": json.dumps([model.fingerprint for model in models])}
     return ArtNet(source.encoder, decoder, first.stride, provenance)

@@ -87,7 +87,7 @@ def decoder_run(encoder_run: Path, data: Path, teacher_file: Path, tmp_path_fact
     """The result of a short run of the decoder command for that encoder."""
     out = tmp_path_factory.mktemp("decoder") / "model.safetensors"
     arguments = ["decoder", "--encoder", encoder_run, "--data", data, "--teacher", teacher_file, "--out", out]
-    arguments += ["--steps", 20, "--batch", 2, "--size", 64, "--log-every", 4, "--device", "cpu", "--rate", 2e-3]
+    arguments += ["--steps", 40, "--batch", 2, "--size", 64, "--log-every", 4, "--device", "cpu", "--rate", 2e-3]
     arguments += ["--stages", "8:32,32 4:16 2:16"]
     assert main([str(argument) for argument in arguments]) == 0
     return out

@@ -105,7 +105,7 @@ def test_a_run_begins_with_another_models_decoder(
     assert json.loads(tuned.provenance["decoder_settings"])["start"] == start.fingerprint
     picture = load_pictures([data], 64, CPU).photo[:1].float() / 255
     assert (tuned.decode(tuned.encode(picture)) - start.decode(start.encode(picture))).abs().max() < 5e-3
-    assert curve(out)[0]["pixels"] < 0.9 * curve(decoder_run)[0]["pixels"]
+    assert curve(out)[0]["pixels"] < 0.8 * curve(decoder_run)[0]["pixels"]
 
 
 def test_a_run_goes_on_with_its_own_encoder_only(

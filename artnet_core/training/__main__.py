@@ -20,7 +20,7 @@ from ..pruning import feature_mask, prune_decoder
 from .average import average
 from .data import draw, load_pictures, stored_side
 from .decoder import DEFAULT_STAGES, DEFAULT_WEIGHTS, DecoderSettings, DecoderTask, stages_text
-from .encoder import EncoderSettings, EncoderTask
+from .encoder import KEPT_BLOCK, EncoderSettings, EncoderTask
 from .evaluate import evaluate, pairs_of, report_of, write_pairs
 from .export import load_pruned_encoder, save_encoder, save_models
 from .judge import choose_judge
@@ -52,8 +52,12 @@ def _encoder(options: argparse.Namespace, device: torch.device) -> int:
         options.batch, options.size, options.seed, options.rate, options.parameters, options.kill_every
     )
     pictures = load_pictures(options.data, stored_side(settings.size), device)
-    task = EncoderTask(settings, pictures, load_teacher(options.teacher, device))
     networks = {"teacher": file_digest(options.teacher)}
+    start = None
+    if options.start is not None:
+        start = load_pruned_encoder(options.start, pictures.photo[:_CALIBRATION_PICTURES])
+        networks["start"] = file_digest(options.start)
+    task = EncoderTask(settings, pictures, load_teacher(options.teacher, device), start)
     return _train(task, options, {**asdict(settings), "data": pictures.digest, **networks})
 
 
@@ -181,6 +185,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     encoder.add_argument(
         "--kill-every", type=int, default=EncoderSettings.kill_every, help="steps between rounds of dying channels"
+    )
+    encoder.add_argument(
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help=f"an encoder or an unpruned model: keep its trunk up to {KEPT_BLOCK} and train what follows",
     )
     encoder.set_defaults(command=_encoder)
 

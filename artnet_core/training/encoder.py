@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..encoder import BLOCK_STRIDES, FULL_WIDTHS, IMAGENET_MEAN, IMAGENET_STD, TRUNK, ConvBlock, Encoder, block_widths
+from ..encoder import (
+    BLOCK_STRIDES,
+    FULL_WIDTHS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    LAST_BLOCK,
+    TRUNK,
+    ConvBlock,
+    Encoder,
+    block_outputs,
+    block_widths,
+    trunk_up_to,
+)
 from ..precision import autocast
 from .data import Pictures, draw
-from .export import save_encoder
+from .export import PrunedEncoder, save_encoder
+from .least_squares import fit_when_called
 from .loop import cosine_rate, set_rate
 from .losses import distillation, relative_error
 from .teacher import Teacher
 from .zeroing import allowed_parameters, default_floors, kill_channels, trunk_parameters
+
+KEPT_BLOCK = "inception3b"
+"""Up to here the trunk of an encoder that a run begins with stays as it is."""
 
 _CALIBRATION_BATCHES = 8
 _SCORE_DECAY = 0.9
@@ -57,30 +73,49 @@ class EncoderTask:
         settings: of the run.
         pictures: photographs and art are used alike.
         teacher: on the same device.
+        start: an encoder, with its batch norms, whose trunk is kept up to :data:`KEPT_BLOCK`; only what follows is
+            trained, from weights fitted to the teacher. By default the whole trunk is.
 
     Raises:
-        ValueError: the wanted number of parameters is less than the floors of the layers allow.
+        ValueError: the wanted number of parameters is less than the floors of the layers allow, or ``start`` has no
+            batch norms.
     """
 
-    def __init__(self, settings: EncoderSettings, pictures: Pictures, teacher: Teacher) -> None:
+    def __init__(
+        self, settings: EncoderSettings, pictures: Pictures, teacher: Teacher, start: PrunedEncoder | None = None
+    ) -> None:
         self.settings = settings
         self.pictures = torch.cat([pictures.photo, pictures.art])
         self.digest = pictures.digest
         self.teacher = teacher
         self.device = self.pictures.device
         self.generator = torch.Generator().manual_seed(settings.seed)
+        self.start = start
+        self.alive = {name: torch.ones(width, dtype=torch.bool) for name, width in FULL_WIDTHS.items()}
         self.floors = default_floors()
+        self.trained = tuple(TRUNK)
+        if start is not None:
+            kept = trunk_up_to(KEPT_BLOCK)
+            self.trained = tuple(name for name in TRUNK if name not in kept)
+            self.alive |= {name: start.masks[name] for name in kept}
+            self.floors |= {name: int(start.masks[name].sum()) for name in kept}
         if (smallest := trunk_parameters(self.floors)) > settings.parameters:
             raise ValueError(f"The layers' floors leave {smallest:,} parameters, more than {settings.parameters:,}.")
+        self.parameters = trunk_parameters({name: int(mask.sum()) for name, mask in self.alive.items()})
 
         self.student = student_of(teacher).to(self.device).to(memory_format=torch.channels_last)
-        calibrate(self.student, teacher, [self._draw() for _ in range(_CALIBRATION_BATCHES)])
+        batches = [self._draw() for _ in range(_CALIBRATION_BATCHES)]
+        if start is None:
+            calibrate(self.student, teacher, batches, self.trained)
+        else:
+            begin_behind(start, self.student, teacher, batches, self.trained)
         # Linear maps from the student's features to the teacher's: the student may lack channels, not information.
-        self.adaptors = nn.ModuleDict({name: _identity(width) for name, width in block_widths(FULL_WIDTHS).items()})
+        widths = block_widths(FULL_WIDTHS)
+        self.blocks = tuple(block for block in BLOCK_STRIDES if block_outputs(block)[0] in self.trained)
+        self.adaptors = nn.ModuleDict({block: _identity(widths[block]) for block in self.blocks})
         self.adaptors.to(self.device).to(memory_format=torch.channels_last)
-        self.alive = {name: torch.ones(width, dtype=torch.bool) for name, width in FULL_WIDTHS.items()}
         self.scores = torch.zeros(sum(FULL_WIDTHS.values()), device=self.device)
-        self.optimizer = torch.optim.AdamW(_groups(self.student, self.adaptors), lr=settings.rate)
+        self.optimizer = torch.optim.AdamW(_groups(self.student, self.adaptors, self.trained), lr=settings.rate)
         self.steps = 0
 
     def step(self, progress: float) -> dict[str, Tensor]:
@@ -89,13 +124,13 @@ class EncoderTask:
         images = self._draw()
         if self.steps % 2:
             images = self._mix(images)
-        self.student.train()
+        _train_only(self.student, self.trained)
         with autocast(self.device):
             with torch.no_grad():
-                target = self.teacher.features(images, tuple(BLOCK_STRIDES))
+                target = self.teacher.features(images, self.blocks)
                 target_logits = self.teacher.logits(target["inception4e"])
             features = self.student(images)
-            adapted = {name: self.adaptors[name](features[name]) for name in BLOCK_STRIDES}
+            adapted = {name: self.adaptors[name](features[name]) for name in self.blocks}
             logits = self.teacher.logits(adapted["inception4e"].relu())
         losses = {name: relative_error(adapted[name], of_teacher) for name, of_teacher in target.items()}
         losses["logits"] = distillation(logits, target_logits)
@@ -104,12 +139,12 @@ class EncoderTask:
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(losses["loss"])
         self._score()
-        nn.utils.clip_grad_norm_([*self.student.parameters(), *self.adaptors.parameters()], _LARGEST_GRADIENT)
+        nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]], _LARGEST_GRADIENT)
         self.optimizer.step()
         self.steps += 1
         if self.steps % self.settings.kill_every == 0:
             scores = torch.split_with_sizes(self.scores.cpu(), list(FULL_WIDTHS.values()))
-            allowed = allowed_parameters(progress, self.settings.parameters)
+            allowed = allowed_parameters(progress, self.parameters, self.settings.parameters)
             self.alive = kill_channels(self.alive, dict(zip(TRUNK, scores, strict=True)), self.floors, allowed)
         self._silence()
         return losses
@@ -139,7 +174,7 @@ class EncoderTask:
         """Writes the encoder with its batch norms, their statistics measured anew on unmixed pictures."""
         trained = {name: tensor.clone() for name, tensor in self.student.state_dict().items()}
         state = self.generator.get_state()
-        measure_batch_norms(self.student, [self._draw() for _ in range(_CALIBRATION_BATCHES)])
+        measure_batch_norms(self.student, [self._draw() for _ in range(_CALIBRATION_BATCHES)], self.trained)
         self.generator.set_state(state)
         widths = {name: int(mask.sum()) for name, mask in self.alive.items()}
         summary = {
@@ -148,7 +183,10 @@ class EncoderTask:
             "parameters": trunk_parameters(widths),
             "widths": widths,
         }
-        save_encoder(self.student, out, {**provenance, "encoder": json.dumps(summary)})
+        origin = {"encoder": json.dumps(summary)}
+        if self.start is not None:
+            origin["encoder_start"] = f"conv1 to {KEPT_BLOCK} from: {self.start.provenance['encoder']}"
+        save_encoder(self.student, out, {**provenance, **origin})
         self.student.load_state_dict(trained)
 
     def _draw(self) -> Tensor:
@@ -165,8 +203,11 @@ class EncoderTask:
         changes = []
         for name in TRUNK:
             bn = norm_of(self.student, name)
-            assert bn.weight.grad is not None and bn.bias.grad is not None
-            changes.append(bn.weight.detach() * bn.weight.grad + bn.bias.detach() * bn.bias.grad)
+            change = torch.zeros_like(bn.weight)
+            for parameter in (bn.weight, bn.bias):
+                if parameter.grad is not None:
+                    change += parameter.detach() * parameter.grad
+            changes.append(change)
         self.scores.mul_(_SCORE_DECAY).add_(torch.cat(changes).abs(), alpha=1 - _SCORE_DECAY)
 
     @torch.no_grad()
@@ -200,16 +241,51 @@ def student_of(teacher: Teacher) -> Encoder:
         if not unit.inputs:
             # The teacher reads 255 * rgb - mean in the order BGR; the constants go into the batch norm's mean.
             weight = weight.flip(1) * 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
-        # The batch norm makes up for any scale; this one suits the optimiser, and the range of fp16.
-        size = weight.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
-        weight = weight / size * (2 / weight[0].numel()) ** 0.5
-        state[f"{name}.conv.weight"] = weight
+        state[f"{name}.conv.weight"] = _scaled(weight)
     encoder.load_state_dict(state)
     return encoder
 
 
 @torch.no_grad()
-def calibrate(student: Encoder, teacher: Teacher, batches: list[Tensor]) -> None:
+def begin_behind(
+    start: PrunedEncoder, student: Encoder, teacher: Teacher, batches: list[Tensor], units: Collection[str]
+) -> None:
+    """Puts the trunk of another encoder, for good, before these units, and begins these, the last, anew.
+
+    Their convolutions are fitted to what the teacher's give before the ReLU, each from what those before it give.
+
+    Raises:
+        ValueError: the encoder has no batch norms.
+    """
+    if not start.trunk:
+        raise ValueError("Only an encoder with its batch norms can be gone on from: give an unpruned one.")
+    state = student.state_dict()
+    for name in TRUNK:
+        if name not in units:
+            state |= {key: tensor for key, tensor in start.trunk.items() if key.startswith(f"{name}.")}
+            student.get_submodule(name).requires_grad_(False)
+    student.load_state_dict(state)
+    student.mean, student.std = start.encoder.mean, start.encoder.std
+
+    calibrate(student, teacher, batches, units)
+    images = torch.cat(batches)
+    outputs: dict[str, Tensor] = {}
+    for name, _ in teacher.blocks(images, lambda unit, values: outputs.update({unit: values} if unit in units else {})):
+        if name == LAST_BLOCK:
+            break
+    convs = {name: student.get_submodule(f"{name}.conv") for name in units}
+    for name, conv in convs.items():
+        fit_when_called(conv, outputs[name])
+    _train_only(student, units)
+    student(images)
+    for conv in convs.values():
+        weight = conv.get_parameter("weight")
+        weight.copy_(_scaled(weight))
+    measure_batch_norms(student, batches, units)
+
+
+@torch.no_grad()
+def calibrate(student: Encoder, teacher: Teacher, batches: list[Tensor], units: Collection[str] = TRUNK) -> None:
     """Sets the batch norms so that every channel has the mean and deviation it has in the teacher, before the ReLU.
 
     This also makes up for the teacher's local normalisation and for the cut filters as far as a scale and a shift can.
@@ -217,7 +293,7 @@ def calibrate(student: Encoder, teacher: Teacher, batches: list[Tensor]) -> None
     sums: dict[str, tuple[Tensor, Tensor]] = {}
 
     def observe(name: str, values: Tensor) -> None:
-        if name in TRUNK:
+        if name in units:
             mean, square = values.mean(dim=(0, 2, 3)), values.square().mean(dim=(0, 2, 3))
             before = sums.get(name, (torch.zeros_like(mean), torch.zeros_like(square)))
             sums[name] = (before[0] + mean, before[1] + square)
@@ -231,34 +307,49 @@ def calibrate(student: Encoder, teacher: Teacher, batches: list[Tensor]) -> None
         bn = norm_of(student, name)
         bn.weight.copy_((square - mean.square()).clamp(min=0).sqrt())
         bn.bias.copy_(mean)
-    measure_batch_norms(student, batches)
+    measure_batch_norms(student, batches, units)
 
 
 @torch.no_grad()
-def measure_batch_norms(student: Encoder, batches: list[Tensor]) -> None:
-    """Replaces the running statistics by the mean over these batches."""
-    norms = [norm_of(student, name) for name in TRUNK]
+def measure_batch_norms(student: Encoder, batches: list[Tensor], units: Collection[str]) -> None:
+    """Replaces the running statistics of these units by the mean over these batches."""
+    norms = [norm_of(student, name) for name in units]
     momenta = [bn.momentum for bn in norms]
     for bn in norms:
         bn.reset_running_stats()
         bn.momentum = None  # a plain mean over all batches
-    student.train()
+    _train_only(student, units)
     for images in batches:
         student(images)
     for bn, momentum in zip(norms, momenta, strict=True):
         bn.momentum = momentum
 
 
-def _groups(student: Encoder, adaptors: nn.ModuleDict) -> list[dict[str, Any]]:
+def _train_only(student: Encoder, units: Collection[str]) -> None:
+    """Puts these units into training; batch norms of all others keep the statistics they have."""
+    student.eval()
+    for name in units:
+        student.get_submodule(name).train()
+
+
+def _scaled(weight: Tensor) -> Tensor:
+    """Filters, ``[out, in, k, k]``, of a size that suits the optimiser and fp16: batch norm makes up for any scale."""
+    size = weight.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
+    scaled: Tensor = weight / size * (2 / weight[0].numel()) ** 0.5
+    return scaled
+
+
+def _groups(student: Encoder, adaptors: nn.ModuleDict, units: Collection[str]) -> list[dict[str, Any]]:
     """Parameter groups for AdamW, which moves every weight by about the learning rate, whatever its size.
 
     Gammas and betas have the size of the teacher's features, from below 1 to hundreds, and each unit's rate too.
     """
+    convs = [student.get_submodule(f"{name}.conv").get_parameter("weight") for name in units]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in student.parameters() if p.ndim > 1], "weight_decay": _WEIGHT_DECAY},
+        {"params": convs, "weight_decay": _WEIGHT_DECAY},
         {"params": list(adaptors.parameters()), "weight_decay": 0.0, "scale": _ADAPTOR_RATE},
     ]
-    for name in TRUNK:
+    for name in units:
         bn = norm_of(student, name)
         scale = bn.weight.detach().square().mean().sqrt().item()
         groups.append({"params": [bn.weight, bn.bias], "weight_decay": 0.0, "scale": scale})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 _RIDGE = 1e-4
 
@@ -33,3 +34,24 @@ def fit_convolution(inputs: Tensor, kernel: int, outputs: Tensor) -> tuple[Tenso
     solution = torch.linalg.solve(gram, product).to(inputs.dtype)
     weight = solution[:-1].T.reshape(outputs.shape[1], inputs.shape[1], kernel, kernel)
     return weight, solution[-1]
+
+
+def fit_when_called(conv: nn.Module, outputs: Tensor) -> RemovableHandle:
+    """Lets a convolution with zero padding be fitted to these outputs, ``[N, out, h, w]``, when it is called next.
+
+    So the convolutions of a network are fitted one after the other in a single pass, each from what those before it
+    give by then (He et al. 2017, on channel pruning). Without a bias it leaves out the fitted one.
+    """
+
+    def hook(conv: nn.Module, inputs: tuple[Tensor]) -> None:
+        weight = conv.get_parameter("weight")
+        kernel = weight.shape[-1]
+        border = kernel // 2
+        fitted, bias = fit_convolution(F.pad(inputs[0], [border] * 4), kernel, outputs)
+        weight.copy_(fitted)
+        if isinstance(conv.bias, Tensor):
+            conv.bias.copy_(bias)
+        handle.remove()
+
+    handle = conv.register_forward_pre_hook(hook)
+    return handle

@@ -26,7 +26,7 @@ from ..encoder import (
 )
 from ..pruning import Masks
 from .export import PrunedEncoder
-from .least_squares import fit_convolution
+from .least_squares import fit_when_called
 from .outputs import outputs_of
 
 _NARROWED_STRIDES = (2, 4, 8)
@@ -107,23 +107,10 @@ def _missed(encoder: Encoder, decoder: Decoder, outputs: dict[str, Tensor]) -> d
 
 def _fit(narrowed: Encoder, layers: dict[str, _Layer], images: Tensor) -> None:
     """Each convolution is fitted when its turn comes, to what those before it, fitted already, have made."""
-
-    def fit_when_called(name: str) -> torch.utils.hooks.RemovableHandle:
-        unit, layer = TRUNK[name], layers[name]
-
-        def hook(conv: nn.Module, inputs: tuple[Tensor]) -> None:
-            border = unit.kernel // 2
-            wanted = layer.output[:, layer.kept]
-            weight, bias = fit_convolution(F.pad(inputs[0], [border] * 4), unit.kernel, wanted)
-            conv.get_parameter("weight").copy_(weight)
-            conv.get_parameter("bias").copy_(bias)
-
-        return _conv(narrowed, name).register_forward_pre_hook(hook)
-
-    handles = [fit_when_called(name) for name in layers if TRUNK[name].inputs]
+    for name, layer in layers.items():
+        if TRUNK[name].inputs:
+            fit_when_called(_conv(narrowed, name), layer.output[:, layer.kept])
     narrowed(images)
-    for handle in handles:
-        handle.remove()
 
 
 def _with_zeros(narrowed: Encoder, layers: dict[str, _Layer], masks: Masks) -> Encoder:

@@ -53,11 +53,10 @@ def channel_costs() -> dict[str, float]:
     return costs
 
 
-def allowed_parameters(progress: float, target: int) -> float:
-    """Largest number of parameters at a share of the run: a straight line from the whole trunk to the target."""
+def allowed_parameters(progress: float, start: int, target: int) -> float:
+    """Largest number of parameters at a share of the run: a straight line from those at its start to the target."""
     done = min(max((progress - START) / (END - START), 0.0), 1.0)
-    full = trunk_parameters(FULL_WIDTHS)
-    return full + (target - full) * done
+    return start + (target - start) * done
 
 
 def kill_channels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from artnet_core.encoder import FULL_WIDTHS, Encoder
@@ -36,9 +37,10 @@ def test_parameters_are_those_of_the_encoder() -> None:
 
 
 def test_channels_die_between_two_shares_of_the_run() -> None:
-    assert allowed_parameters(START, TARGET) == trunk_parameters(FULL_WIDTHS)
-    assert allowed_parameters(END, TARGET) == TARGET
-    assert allowed_parameters(1.0, TARGET) == TARGET
+    whole = trunk_parameters(FULL_WIDTHS)
+    assert allowed_parameters(0.0, whole, TARGET) == allowed_parameters(START, whole, TARGET) == whole
+    assert allowed_parameters((START + END) / 2, whole, TARGET) == pytest.approx((whole + TARGET) / 2)
+    assert allowed_parameters(END, whole, TARGET) == allowed_parameters(1.0, whole, TARGET) == TARGET
 
 
 def test_the_target_is_met_and_no_layer_starves() -> None:

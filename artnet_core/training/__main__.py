@@ -63,7 +63,7 @@ def _encoder(options: argparse.Namespace, device: torch.device) -> int:
 
 def _decoder(options: argparse.Namespace, device: torch.device) -> int:
     weights = {**DEFAULT_WEIGHTS, **dict(options.weight)}
-    start = None if options.start is None else load(options.start)
+    start = None if options.start is None else load(options.start, device)
     imitated = None if options.imitate is None else load(options.imitate)
     if imitated is None:
         if "imitation" in dict(options.weight):
@@ -83,7 +83,7 @@ def _decoder(options: argparse.Namespace, device: torch.device) -> int:
     pictures = load_pictures(options.data, stored_side(settings.size), device)
     source = load_pruned_encoder(options.encoder, pictures.photo[:_CALIBRATION_PICTURES])
     teacher = load_teacher(options.teacher, device)
-    task = DecoderTask(settings, pictures, teacher, source, None if start is None else start.decoder, imitated)
+    task = DecoderTask(settings, pictures, teacher, source, start, imitated)
     networks = {"teacher": file_digest(options.teacher), "encoder": file_digest(options.encoder)}
     return _train(task, options, {**asdict(settings), "data": pictures.digest, **networks})
 

@@ -22,6 +22,7 @@ from .data import Pictures, draw
 from .ema import Ema
 from .export import PrunedEncoder, save_models
 from .imitation import begin_like
+from .least_squares import fit_convolution
 from .loop import cosine_rate, set_rate
 from .losses import content, fixed_pattern, moments, perceptual, relative_error, seam, style
 from .teacher import Teacher
@@ -154,12 +155,13 @@ class DecoderTask:
         pictures: to reconstruct, and to transfer from art to photographs.
         teacher: on the same device.
         source: the encoder.
-        start: a decoder for this encoder to go on from; random weights by default.
+        start: a model with the decoder to go on from; random weights by default. Where its encoder has other channels,
+            the decoder's first layer is fitted to what it gave.
         imitated: a model whose pictures this one is to draw too, reconstructions and paintings alike; none by default.
             Without a decoder to go on from, the run begins with weights fitted to its decoder's.
 
     Raises:
-        ValueError: ``start`` reads other features or has other stages than the settings.
+        ValueError: the decoder of ``start`` has other stages than the settings.
     """
 
     def __init__(
@@ -168,7 +170,7 @@ class DecoderTask:
         pictures: Pictures,
         teacher: Teacher,
         source: PrunedEncoder,
-        start: Decoder | None = None,
+        start: ArtNet | None = None,
         imitated: ArtNet | None = None,
     ) -> None:
         self.settings = settings
@@ -263,23 +265,32 @@ class DecoderTask:
         save_models(model, self.source, out)
 
     @torch.no_grad()
-    def _start_from(self, start: Decoder) -> None:
-        shapes = {name: tensor.shape for name, tensor in self.model.decoder.state_dict().items()}
-        if {name: tensor.shape for name, tensor in start.state_dict().items()} != shapes:
+    def _start_from(self, start: ArtNet) -> None:
+        decoder, first = self.model.decoder, f"stride{_STRIDE}.0"
+        if start.decoder.stages != decoder.stages:
             raise ValueError(
-                f'The decoder to start from has the stages "{stages_text(start.stages)}", this run '
-                f'"{self.settings.stages}", or their encoders differ: leave --stages out, give --encoder its own model.'
+                f'The decoder to start from has the stages "{stages_text(start.decoder.stages)}", this run '
+                f'"{self.settings.stages}": leave --stages out.'
             )
-        self.model.decoder.load_state_dict(start.state_dict())
-        _multiply_inputs(self.model.decoder.state_dict(), 1 / self.scale)  # on export the scale is multiplied in again
+        state = start.decoder.state_dict()
+        if start.layers != self.model.layers:
+            features, features_of_start = self._examples_of(start)
+            wanted = start.decoder.get_submodule(first)(features_of_start)
+            state[f"{first}.weight"], state[f"{first}.bias"] = fit_convolution(features, 1, wanted)
+        decoder.load_state_dict(state)
+        _multiply_inputs(decoder.state_dict(), 1 / self.scale)  # on export the scale is multiplied in again
 
     @torch.no_grad()
     def _begin_like(self, imitated: ArtNet) -> None:
-        photo, art = (draw(kind, _FITTED_PICTURES, self.settings.size, self.generator) for kind in self._kinds())
-        details = random_details(len(photo), self.generator)
-        features, example_features = decoder_inputs(self.model, imitated, photo, art, details)
-        assert example_features is not None
+        features, example_features = self._examples_of(imitated)
         begin_like(self.model.decoder, features * self.scale, imitated.decoder, example_features)
+
+    def _examples_of(self, model: ArtNet) -> tuple[Tensor, Tensor]:
+        """What this decoder reads of some pictures and transfers, and what another model's reads of the same."""
+        photo, art = (draw(kind, _FITTED_PICTURES, self.settings.size, self.generator) for kind in self._kinds())
+        features, of_model = decoder_inputs(self.model, model, photo, art, random_details(len(photo), self.generator))
+        assert of_model is not None
+        return features, of_model
 
     def _weighs(self, *losses: str) -> bool:
         """Whether any of these losses counts; what does not is not computed."""

@@ -83,6 +83,16 @@ def encoder_run(data: Path, teacher_file: Path, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="session")
+def deeper_run(encoder_run: Path, data: Path, teacher_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The result of a short run that keeps that encoder up to inception3b and trains what follows."""
+    out = tmp_path_factory.mktemp("deeper") / "encoder.safetensors"
+    arguments = ["encoder", "--data", data, "--teacher", teacher_file, "--out", out, "--steps", 16, "--batch", 4]
+    arguments += ["--size", 64, "--log-every", 4, "--kill-every", 2, "--device", "cpu", "--start", encoder_run]
+    assert main([str(argument) for argument in arguments]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
 def decoder_run(encoder_run: Path, data: Path, teacher_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The result of a short run of the decoder command for that encoder."""
     out = tmp_path_factory.mktemp("decoder") / "model.safetensors"

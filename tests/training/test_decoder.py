@@ -108,6 +108,20 @@ def test_a_run_begins_with_another_models_decoder(
     assert curve(out)[0]["pixels"] < 0.8 * curve(decoder_run)[0]["pixels"]
 
 
+def test_a_decoder_is_carried_over_to_an_encoder_of_other_channels(
+    decoder_run: Path, deeper_run: Path, data: Path, teacher_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "carried.safetensors"
+    arguments = ["decoder", "--encoder", deeper_run, "--data", data, "--teacher", teacher_file, "--out", out]
+    arguments += ["--steps", 1, "--batch", 2, "--size", 64, "--device", "cpu", "--rate", 1e-9, "--start", decoder_run]
+    assert main([str(argument) for argument in arguments]) == 0
+    start, carried = artnet.load(decoder_run), artnet.load(out)
+    assert carried.layers != start.layers
+    picture = load_pictures([data], 64, CPU).photo[:1].float() / 255
+    drawn = start.decode(start.encode(picture))
+    assert (carried.decode(carried.encode(picture)) - drawn).abs().mean() < 0.3 * drawn.std()
+
+
 def test_a_run_goes_on_with_its_own_encoder_only(
     decoder_run: Path, data: Path, teacher_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

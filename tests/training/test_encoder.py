@@ -12,12 +12,13 @@ from safetensors import safe_open
 from artnet_core.checkpoint import CheckpointError, load_torchvision_encoder
 from artnet_core.encoder import FULL_WIDTHS, TRUNK
 from artnet_core.pruning import parameters
+from artnet_core.training.__main__ import main
 from artnet_core.training.data import load_pictures, stored_side
-from artnet_core.training.encoder import EncoderSettings, EncoderTask, calibrate, student_of
+from artnet_core.training.encoder import EncoderSettings, EncoderTask, begin_behind, calibrate, student_of
 from artnet_core.training.export import load_pruned_encoder
 from artnet_core.training.losses import relative_error
 from artnet_core.training.teacher import Teacher, load_teacher
-from artnet_core.training.zeroing import trunk_parameters
+from artnet_core.training.zeroing import default_floors, trunk_parameters
 
 from .conftest import CPU, curve, teacher_state
 
@@ -105,6 +106,55 @@ def test_a_target_below_the_floors_is_refused(data: Path, teacher_file: Path) ->
     pictures = load_pictures([data], 72, CPU)
     with pytest.raises(ValueError, match="floors"):
         EncoderTask(EncoderSettings(4, 64, parameters=100_000), pictures, load_teacher(teacher_file, CPU))
+
+
+def test_what_follows_a_kept_trunk_begins_nearer_to_the_teacher_than_with_its_filters(
+    encoder_run: Path, data: Path, teacher_file: Path
+) -> None:
+    pictures, teacher = load_pictures([data], 64, CPU).photo.float() / 255, load_teacher(teacher_file, CPU)
+    start = load_pruned_encoder(encoder_run, torch.empty(0, 3, 64, 64))
+    units = [name for name in TRUNK if name.startswith("inception4")]
+    wanted = teacher.features(pictures, ("inception4e",))["inception4e"]
+    errors = []
+    for fitted in (True, False):
+        student = student_of(teacher)
+        begin_behind(start, student, teacher, [pictures], units)
+        if not fitted:
+            filters = student_of(teacher).state_dict()
+            student.load_state_dict(
+                {
+                    k: filters[k] if k.endswith("conv.weight") and k.startswith("inception4") else t
+                    for k, t in student.state_dict().items()
+                }
+            )
+            calibrate(student, teacher, [pictures], units)
+        with torch.no_grad():
+            errors.append(relative_error(student.eval()(pictures)["inception4e"], wanted).item())
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_a_kept_trunk_stays_as_it_is_and_what_follows_is_pruned(encoder_run: Path, deeper_run: Path) -> None:
+    before, after = (load_pruned_encoder(path, torch.empty(0, 3, 64, 64)) for path in (encoder_run, deeper_run))
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    features, features_after = before.encoder(images), after.encoder(images)
+    for block in ("conv1", "conv3", "inception3b"):
+        assert torch.equal(features_after[block], features[block])
+    assert not torch.equal(
+        before.trunk["inception4a.branch1.conv.weight"], after.trunk["inception4a.branch1.conv.weight"]
+    )
+    widths = {name: int(mask.sum()) for name, mask in after.masks.items()}
+    assert trunk_parameters(widths) <= EncoderSettings().parameters
+    assert all(widths[name] >= floor for name, floor in default_floors().items() if name.startswith("inception4"))
+    assert "inception3b from:" in after.provenance["encoder_start"]
+
+
+def test_only_an_encoder_with_batch_norms_is_gone_on_from(
+    decoder_run: Path, data: Path, teacher_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["encoder", "--start", decoder_run, "--data", data, "--teacher", teacher_file, "--steps", 1]
+    arguments += ["--batch", 4, "--size", 64, "--device", "cpu", "--out", tmp_path / "a.safetensors"]
+    assert main([str(argument) for argument in arguments]) == 1
+    assert "give an unpruned one" in capsys.readouterr().err
 
 
 def _units(layer: str) -> list[str]:

@@ -78,26 +78,30 @@ def content(found: Mapping[str, Tensor], target: Mapping[str, Tensor], weight: T
 
 
 def seam(images: Tensor) -> Tensor:
-    """How visible a grid of 8 pixels is, the encoder's cells.
+    """How much contrast depends on where in the encoder's cells of 8 x 8 pixels it is: grids, lattices of strokes.
 
-    Differences of neighbouring pixels are averaged over the batch apart for each of their 8 positions in a cell. In
-    natural pictures all 8 means agree; seams at cell borders, and checkerboards of 2 or 4 pixels, set them apart.
+    Differences of neighbouring pixels, side by side, one above the other and along both diagonals, are averaged over
+    the batch apart for each of the 64 positions in a cell. In natural pictures all 64 means agree. A decoder that draws
+    its strokes at the same places of every cell sets them apart, even where their signs vary from cell to cell, so that
+    :func:`fixed_pattern` averages them out.
 
     Args:
         images: ``[B, 3, H, W]``; H and W multiples of 8, at least 16, cells beginning at the corner.
 
     Returns:
-        A scalar: variance over the positions in units of the squared mean; 0 without a grid.
+        A scalar: variance over the positions in units of the squared mean, mean over the directions; 0 without a grid.
     """
     images = images.float()
-    total = images.new_zeros(())
-    for axis in (2, 3):
-        size = images.shape[axis]
-        # Without the last difference each position occurs equally often: the border between cells comes last in each.
-        differences = images.diff(dim=axis).abs().mean(dim=(0, 1, 5 - axis))[: size - _GRID]
-        position = differences.view(-1, _GRID).mean(0)
-        total = total + position.var(correction=0) / position.mean().square().clamp(min=_EPSILON)
-    return total / 2
+    here, right = images[..., :-1, :-1], images[..., :-1, 1:]
+    below, across = images[..., 1:, :-1], images[..., 1:, 1:]
+    shares = []
+    for one, other in ((here, right), (here, below), (here, across), (right, below)):
+        contrast = (one - other).abs().mean(dim=(0, 1))  # [H - 1, W - 1]
+        rows, columns = (side // _GRID for side in contrast.shape)
+        cells = contrast[: rows * _GRID, : columns * _GRID].reshape(rows, _GRID, columns, _GRID)
+        position = cells.mean(dim=(0, 2))  # [8, 8]
+        shares.append(position.var(correction=0) / position.mean().square().clamp(min=_EPSILON))
+    return torch.stack(shares).mean()
 
 
 def fixed_pattern(images: Tensor) -> Tensor:

@@ -65,13 +65,19 @@ def test_content_weighs_samples() -> None:
     assert content(other, maps, torch.tensor([0.0, 1.0])) > 0.1
 
 
-def test_seam_sees_a_grid_of_cells_and_a_checkerboard_but_not_a_picture() -> None:
+def test_seam_sees_grids_checkerboards_and_strokes_of_any_sign_but_no_picture() -> None:
     noise = torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.2
     cells = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 0.2
     grid = noise + cells.repeat_interleave(8, 2).repeat_interleave(8, 3)
     rows = torch.arange(64).div(2, rounding_mode="floor") % 2
     checkerboard = noise + 0.2 * (rows[:, None] ^ rows[None, :])
+    lattice = torch.zeros(8, 8)
+    lattice[torch.arange(4), torch.arange(4)] = lattice[torch.arange(4) + 4, torch.arange(4) + 4] = 1.0
+    signs = torch.randn(8, 3, 8, 8, generator=torch.Generator().manual_seed(2)).sign()
+    strokes = noise + 0.1 * signs.repeat_interleave(8, 2).repeat_interleave(8, 3) * lattice.repeat(8, 8)
     assert seam(noise) < 1e-3
+    assert seam(strokes) > 10 * seam(noise)
+    assert fixed_pattern(strokes) < 2 * fixed_pattern(noise)
     assert seam(grid) > 10 * seam(noise)
     assert seam(checkerboard) > 10 * seam(noise)
 

@@ -95,6 +95,8 @@ class EncoderTask:
         self.floors = default_floors()
         self.trained = tuple(TRUNK)
         if start is not None:
+            if not start.trunk:
+                raise ValueError("Only an encoder with its batch norms can be gone on from: give an unpruned one.")
             kept = trunk_up_to(KEPT_BLOCK)
             self.trained = tuple(name for name in TRUNK if name not in kept)
             self.alive |= {name: start.masks[name] for name in kept}
@@ -253,12 +255,7 @@ def begin_behind(
     """Puts the trunk of another encoder, for good, before these units, and begins these, the last, anew.
 
     Their convolutions are fitted to what the teacher's give before the ReLU, each from what those before it give.
-
-    Raises:
-        ValueError: the encoder has no batch norms.
     """
-    if not start.trunk:
-        raise ValueError("Only an encoder with its batch norms can be gone on from: give an unpruned one.")
     state = student.state_dict()
     for name in TRUNK:
         if name not in units:
@@ -270,7 +267,12 @@ def begin_behind(
     calibrate(student, teacher, batches, units)
     images = torch.cat(batches)
     outputs: dict[str, Tensor] = {}
-    for name, _ in teacher.blocks(images, lambda unit, values: outputs.update({unit: values} if unit in units else {})):
+
+    def observe(name: str, values: Tensor) -> None:
+        if name in units:
+            outputs[name] = values
+
+    for name, _ in teacher.blocks(images, observe):
         if name == LAST_BLOCK:
             break
     convs = {name: student.get_submodule(f"{name}.conv") for name in units}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 _RIDGE = 1e-4
 
@@ -36,7 +35,7 @@ def fit_convolution(inputs: Tensor, kernel: int, outputs: Tensor) -> tuple[Tenso
     return weight, solution[-1]
 
 
-def fit_when_called(conv: nn.Module, outputs: Tensor) -> RemovableHandle:
+def fit_when_called(conv: nn.Module, outputs: Tensor) -> None:
     """Lets a convolution with zero padding be fitted to these outputs, ``[N, out, h, w]``, when it is called next.
 
     So the convolutions of a network are fitted one after the other in a single pass, each from what those before it
@@ -54,4 +53,3 @@ def fit_when_called(conv: nn.Module, outputs: Tensor) -> RemovableHandle:
         handle.remove()
 
     handle = conv.register_forward_pre_hook(hook)
-    return handle

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ..encoder import (
-    BLOCK_STRIDES,
     FULL_WIDTHS,
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -20,7 +19,6 @@ from ..encoder import (
     TRUNK,
     ConvBlock,
     Encoder,
-    block_outputs,
     block_widths,
     trunk_up_to,
 )
@@ -103,7 +101,7 @@ class EncoderTask:
             self.floors |= {name: int(start.masks[name].sum()) for name in kept}
         if (smallest := trunk_parameters(self.floors)) > settings.parameters:
             raise ValueError(f"The layers' floors leave {smallest:,} parameters, more than {settings.parameters:,}.")
-        self.parameters = trunk_parameters({name: int(mask.sum()) for name, mask in self.alive.items()})
+        self.parameters_at_start = trunk_parameters({name: int(mask.sum()) for name, mask in self.alive.items()})
 
         self.student = student_of(teacher).to(self.device).to(memory_format=torch.channels_last)
         batches = [self._draw() for _ in range(_CALIBRATION_BATCHES)]
@@ -112,9 +110,9 @@ class EncoderTask:
         else:
             begin_behind(start, self.student, teacher, batches, self.trained)
         # Linear maps from the student's features to the teacher's: the student may lack channels, not information.
-        widths = block_widths(FULL_WIDTHS)
-        self.blocks = tuple(block for block in BLOCK_STRIDES if block_outputs(block)[0] in self.trained)
-        self.adaptors = nn.ModuleDict({block: _identity(widths[block]) for block in self.blocks})
+        widths = block_widths({name: FULL_WIDTHS[name] for name in self.trained})
+        self.blocks = tuple(widths)
+        self.adaptors = nn.ModuleDict({block: _identity(width) for block, width in widths.items()})
         self.adaptors.to(self.device).to(memory_format=torch.channels_last)
         self.scores = torch.zeros(sum(FULL_WIDTHS.values()), device=self.device)
         self.optimizer = torch.optim.AdamW(_groups(self.student, self.adaptors, self.trained), lr=settings.rate)
@@ -146,7 +144,7 @@ class EncoderTask:
         self.steps += 1
         if self.steps % self.settings.kill_every == 0:
             scores = torch.split_with_sizes(self.scores.cpu(), list(FULL_WIDTHS.values()))
-            allowed = allowed_parameters(progress, self.parameters, self.settings.parameters)
+            allowed = allowed_parameters(progress, self.parameters_at_start, self.settings.parameters)
             self.alive = kill_channels(self.alive, dict(zip(TRUNK, scores, strict=True)), self.floors, allowed)
         self._silence()
         return losses
@@ -264,7 +262,7 @@ def begin_behind(
     student.load_state_dict(state)
     student.mean, student.std = start.encoder.mean, start.encoder.std
 
-    calibrate(student, teacher, batches, units)
+    take_moments(student, teacher, batches, units)
     images = torch.cat(batches)
     outputs: dict[str, Tensor] = {}
 
@@ -272,9 +270,7 @@ def begin_behind(
         if name in units:
             outputs[name] = values
 
-    for name, _ in teacher.blocks(images, observe):
-        if name == LAST_BLOCK:
-            break
+    teacher.features(images, (LAST_BLOCK,), observe)
     convs = {name: student.get_submodule(f"{name}.conv") for name in units}
     for name, conv in convs.items():
         fit_when_called(conv, outputs[name])
@@ -292,6 +288,13 @@ def calibrate(student: Encoder, teacher: Teacher, batches: list[Tensor], units: 
 
     This also makes up for the teacher's local normalisation and for the cut filters as far as a scale and a shift can.
     """
+    take_moments(student, teacher, batches, units)
+    measure_batch_norms(student, batches, units)
+
+
+@torch.no_grad()
+def take_moments(student: Encoder, teacher: Teacher, batches: list[Tensor], units: Collection[str]) -> None:
+    """Sets gamma and beta of these units to deviation and mean of the teacher's, before the ReLU."""
     sums: dict[str, tuple[Tensor, Tensor]] = {}
 
     def observe(name: str, values: Tensor) -> None:
@@ -301,15 +304,12 @@ def calibrate(student: Encoder, teacher: Teacher, batches: list[Tensor], units: 
             sums[name] = (before[0] + mean, before[1] + square)
 
     for images in batches:
-        for name, _ in teacher.blocks(images, observe):
-            if name == "inception4e":
-                break
+        teacher.features(images, (LAST_BLOCK,), observe)
     for name, (mean, square) in sums.items():
         mean, square = mean / len(batches), square / len(batches)
         bn = norm_of(student, name)
         bn.weight.copy_((square - mean.square()).clamp(min=0).sqrt())
         bn.bias.copy_(mean)
-    measure_batch_norms(student, batches, units)
 
 
 @torch.no_grad()

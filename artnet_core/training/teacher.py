@@ -77,10 +77,10 @@ class Teacher:
             if block in _POOLED_AFTER:
                 x = F.max_pool2d(x, 3, 2, ceil_mode=True)
 
-    def features(self, images: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def features(self, images: Tensor, layers: Collection[str], observer: Observer | None = None) -> dict[str, Tensor]:
         """The features of these blocks by name; nothing behind the last of them is computed."""
         found: dict[str, Tensor] = {}
-        for name, block in self.blocks(images):
+        for name, block in self.blocks(images, observer):
             if name in layers:
                 found[name] = block
             if len(found) == len(layers):

@@ -35,8 +35,9 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
 
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
       the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
-    * S2: the projected content with the cells that are matched, a block of the correlation volume and its two sums; or
-      three maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
+    * S2: the projected content with the cells that are matched, and a block of the correlation volume and its two sums,
+      or for large pictures what refining matches reads of both maps; or three maps of the content's size (projected,
+      gathered, gathered in place) with a table of the style's cells.
     * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
 
     The style is taken to be as large as the frame.
@@ -96,17 +97,29 @@ def _transfer_bytes(
     element = dtype.itemsize
     multiplied = element if dtype == torch.float16 else _FLOAT32
     cells, style_cells = content[0] * content[1], style[0] * style[1]
-    pooling = matching_pool(content, style) ** 2
+    pooling = matching_pool(content, style)
     content_map = channels * cells
-    key_values = compared * (cells + style_cells) // pooling
-    pooled_keys = key_values * element if pooling > 1 else 0
-    row_volume = math.ceil(content[1] / math.sqrt(pooling)) * style_cells // pooling
+    key_values = compared * (cells + style_cells)
+    coarse_values = key_values // pooling**2
+    row_volume = math.ceil(content[1] / pooling) * style_cells // pooling**2
     block_rows = max(1, min(content[0], piece_elements(device) // row_volume)) + _PATCH_SIZE - 1
 
-    matching = content_map * element + key_values * (multiplied + _FLOAT32)
-    matching += block_rows * row_volume * (multiplied + 2 * _FLOAT32)
+    matching = coarse_values * (multiplied + _FLOAT32) + block_rows * row_volume * (multiplied + 2 * _FLOAT32)
+    if pooling > 1:
+        matching = max(matching, _refining_bytes(compared, content, pooling, multiplied, device))
+        matching += coarse_values * element + (key_values + compared * style_cells) * (multiplied + _FLOAT32)
+    matching += content_map * element
     copying = (3 * content_map + channels * style_cells) * element
-    return pooled_keys + max(matching, copying)
+    return max(matching, copying)
+
+
+def _refining_bytes(
+    compared: int, content: tuple[int, int], pooling: int, multiplied: int, device: torch.device
+) -> int:
+    tile, area = (pooling + _PATCH_SIZE - 1) ** 2, (pooling + _PATCH_SIZE + 1) ** 2
+    row_values = math.ceil(content[1] / pooling) * compared * (tile + area)
+    rows = max(1, min(math.ceil(content[0] / pooling), piece_elements(device) // row_values))
+    return rows * (row_values * multiplied + math.ceil(content[1] / pooling) * 3 * tile * area * _FLOAT32)
 
 
 def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .adain import channel_statistics
-from .swap import match_patches
+from .matching import match_patches
 
 FeatureNetwork = Callable[[Tensor], Sequence[Tensor]]
 """Pictures ``[B, 3, H, W]`` to feature maps ``[B, C_i, H_i, W_i]``."""

@@ -1,156 +1,42 @@
-"""StyleSwap: each content patch is replaced by the best matching style patch (Chen and Schmidt 2016).
-
-The usual form unfolds every k x k patch of the style into a convolution filter. The score of a pair of patches is a sum
-over k * k pairs of cells, and neighbouring pairs of patches share those cells, so here the cells are multiplied once
-(one matrix product) and the products are summed along diagonals: the same scores with 1 / k**2 of the multiplications.
-Content is taken in blocks of rows; the whole correlation volume never exists.
-"""
+"""StyleSwap: each content patch is replaced by the best matching style patch (Chen and Schmidt 2016)."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .pieces import piece_elements
+from .matching import match_patches
+from .refinement import refine_matches
 
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
 _BAG_DEVICES = ("cpu", "cuda")
 
-_SMALLEST_NORM = 1e-8
 
-
-def patch_norms(features: Tensor, patch_size: int) -> Tensor:
-    """Euclidean norm of every k x k patch of ``[C, h, w]``: float32 ``[h - k + 1, w - k + 1]``."""
-    energy = features.float().square().sum(0)[None, None]  # [1, 1, h, w]
-    return F.avg_pool2d(energy, patch_size, stride=1)[0, 0].mul(patch_size**2).sqrt()
-
-
-@torch.no_grad()
-def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
-    """For every content patch, the style patch with the largest normalised cross-correlation.
-
-    Only the style's norms enter: the norm of a content patch scales all its scores alike.
-
-    Args:
-        content: ``[C, h, w]``.
-        style: ``[C, hs, ws]``; where it is float16 cells are multiplied in that, else in float32. Sums are float32.
-        patch_size: k; both maps are at least k x k.
-
-    Returns:
-        int64 ``[h - k + 1, w - k + 1]``: the style's cell ``row * ws + column`` at the upper left of the best patch.
-    """
-    height, width = content.shape[1:]
-    style_height, style_width = style.shape[1:]
-    k = patch_size
-    rows, columns = height - k + 1, width - k + 1
-
-    content_cells, style_cells, weight = _comparable(content, style, k)  # [h * w, C], [C, hs * ws], of patches
-    style_rows, style_columns = weight.shape
-    weight = F.pad(weight, (0, style_width - style_columns, 0, style_height - style_rows))
-    pairs = style_cells.shape[1]
-    volume = width * pairs  # products of one row of content cells
-    block_rows = max(1, min(rows, piece_elements(content.device) // volume))
-
-    # Taken once: fresh memory costs a CPU more than what is done with it.
-    products = style_cells.new_empty(block_rows + k - 1, volume)
-    sums = torch.empty(2, products.numel(), device=content.device)
-    best = torch.empty(2, rows, columns, dtype=torch.int64, device=content.device)
-    for top in range(0, rows, block_rows):
-        end = min(top + block_rows, rows)
-        known = k - 1 if top else 0  # rows of content cells that the block before has multiplied
-        for row in range(known):
-            products[row] = products[block_rows + row]
-        cells = content_cells[(top + known) * width : (end + k - 1) * width]
-        torch.mm(cells, style_cells, out=products[known : end - top + k - 1].view(-1, pairs))
-
-        # A neighbour in both maps lies equally far on in memory for all pairs of cells, so what is added is flat. Sums
-        # that run over an edge are no scores.
-        block = products[: end - top + k - 1].view(-1)
-        if block.dtype != torch.float32:
-            block = sums[0, : len(block)].copy_(block)
-        along_row = _sums(block, pairs + 1, k, sums[1])
-        _sums(along_row, volume + style_width, k, sums[0])
-        scores = sums[0, : (end - top) * volume].view(end - top, width, style_height, style_width)
-        scores.mul_(weight)
-        scores[:, :, style_rows:] = -math.inf
-        scores[..., style_columns:] = -math.inf
-        best[0, top:end], best[1, top:end] = _argmax(scores[:, :columns])
-    return best[0] * style_width + best[1]
-
-
-def _argmax(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and column of the highest of each content patch's scores: of ``[n, columns, h, w]`` two of ``[n, columns]``.
-
-    The best row first, then the best in it: on a CPU a maximum takes a tenth of the time of its position.
-    """
-    row = scores.amax(3).argmax(2)
-    of_row = scores.gather(2, row[..., None, None].expand(-1, -1, 1, scores.shape[3]))[:, :, 0]
-    return row, of_row.argmax(2)
-
-
-def _comparable(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cells to be multiplied, and what each style patch's score is multiplied by, float32.
-
-    Cells are float16 where the style is, else float32: products of 8 bits would make other patches the best.
-    """
-    content, style_values = content.float(), style.float()
-    half = style.dtype == torch.float16
-    if half:
-        # No product exceeds 1, so that sums of many channels stay in half precision's range.
-        content = content / content.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
-        style_values = style_values / style_values.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
-    weight = patch_norms(style_values, patch_size).clamp(min=_SMALLEST_NORM).reciprocal()
-    dtype = torch.float16 if half else torch.float32
-    return content.flatten(1).T.to(dtype), style_values.flatten(1).to(dtype), weight
-
-
-def _sums(values: Tensor, step: int, count: int, out: Tensor) -> Tensor:
-    """Sums of ``count`` values that lie ``step`` apart: ``[n]`` to the first ``n - (count - 1) * step`` of ``out``."""
-    total = out[: len(values) - (count - 1) * step]
-    summands = [values[turn * step : turn * step + len(total)] for turn in range(count)]
-    if count == 1:
-        return total.copy_(values)
-    torch.add(summands[0], summands[1], out=total)
-    for summand in summands[2:]:
-        total.add_(summand)
-    return total
-
-
-def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1) -> Tensor:
+def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
     """Puts the matched style patches in place of the content's and averages them where they overlap.
 
     Args:
-        matches: ``[rows, columns]`` as :func:`match_patches` returns it.
-        style: ``[C, hs, ws]``, the values to be copied; both sides multiples of ``pooling``.
+        matches: ``[rows, columns]`` as :func:`~artnet_core.matching.match_patches` returns it.
+        style: ``[C, hs, ws]``, the values to be copied.
         patch_size: k.
-        pooling: cells per side of ``style`` for each cell that was matched.
 
     Returns:
-        ``[C, (rows + k - 1) * pooling, (columns + k - 1) * pooling]`` in the style's dtype, the channels of a cell side
-        by side in memory.
+        ``[C, rows + k - 1, columns + k - 1]`` in the style's dtype, the channels of a cell side by side in memory.
     """
-    k, p = patch_size, pooling
-    (rows, columns), beyond = matches.shape, k - 1
-    channels, style_rows, style_columns = style.shape[0], style.shape[1] // p, style.shape[2] // p
-    in_tiles = style.permute(1, 2, 0).reshape(style_rows, p, style_columns, p, channels).transpose(1, 2)
-    cells = in_tiles.reshape(style_rows * style_columns, p * p * channels)
+    k, (rows, columns), beyond = patch_size, matches.shape, patch_size - 1
+    cells = style.permute(1, 2, 0).flatten(0, 1)  # [hs * ws, C]
     # The patches that cover a cell begin at it and up to k - 1 cells before it; where one would lie outside of the map
     # its share is zero.
     before = torch.arange(beyond, -1, -1, device=matches.device)
-    place = before[:, None] * style_columns + before  # [k, k], of the cell in such a patch
+    place = before[:, None] * style.shape[2] + before  # [k, k], of the cell in such a patch
     patches, covers = (
         F.pad(of_patch, (beyond,) * 4).unfold(0, k, 1).unfold(1, k, 1)  # [rows + k - 1, columns + k - 1, k, k]
         for of_patch in (matches, style.new_ones(rows, columns))
     )
     sources = (patches + place).reshape(-1, k * k)
     shares = (covers / covers.sum((2, 3), keepdim=True)).reshape(-1, k * k)
-    rows, columns = rows + beyond, columns + beyond
-    values = weighted_rows(cells, sources, shares)
-    picture = values.view(rows, columns, p, p, channels).transpose(1, 2).reshape(rows * p, columns * p, channels)
-    return picture.permute(2, 0, 1)
+    return weighted_rows(cells, sources, shares).view(rows + beyond, columns + beyond, -1).permute(2, 0, 1)
 
 
 def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
@@ -175,14 +61,14 @@ def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
 def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1, compared: int | None = None) -> Tensor:
     """Replaces each k x k patch of the content by the best matching patch of the style.
 
-    With ``pooling`` > 1 patches are matched on maps averaged over ``pooling`` x ``pooling`` cells and copied at full
-    resolution: the number of comparisons falls with ``pooling**4``.
+    With ``pooling`` > 1 patches are matched on maps averaged over ``pooling`` x ``pooling`` cells first, and then each
+    near what was found: the number of comparisons falls with ``pooling**4``.
 
     Args:
         content: ``[B, C, h, w]``.
         style: ``[B, C, hs, ws]`` or ``[1, C, hs, ws]``.
         patch_size: k, odd. A map smaller than k * pooling is matched with the largest odd patch that fits.
-        pooling: cells per side that are matched as one.
+        pooling: cells per side that are matched as one at first.
         compared: how many channels, the first ones, patches are compared by; all of them by default. All are copied.
 
     Returns:
@@ -193,21 +79,23 @@ def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1, 
     """
     if patch_size < 1 or patch_size % 2 == 0:
         raise ValueError(f"patch_size must be an odd number of cells (1, 3, 5, ...), got {patch_size}.")
-    height, width = content.shape[-2:]
-    smallest = min(height, width, *style.shape[-2:])
+    smallest = min(*content.shape[-2:], *style.shape[-2:])
     pooling = min(pooling, smallest)
     patch_size = min(patch_size, (smallest // pooling - 1) // 2 * 2 + 1)
 
-    style = style[..., : style.shape[-2] // pooling * pooling, : style.shape[-1] // pooling * pooling]
-    content_keys, style_keys = content[:, :compared], style[:, :compared]
-    if pooling > 1:
-        content_keys = F.avg_pool2d(content_keys, pooling, ceil_mode=True)
-        style_keys = F.avg_pool2d(style_keys, pooling)
-    swapped = [
-        reassemble(match_patches(content_keys[b], style_keys[s], patch_size), style[s], patch_size, pooling)
-        for b in range(content.shape[0])
-        for s in [b if style.shape[0] > 1 else 0]
-    ]
+    swapped = []
+    for index, of_content in enumerate(content):
+        of_style = style[index if len(style) > 1 else 0]
+        matches = _match(of_content[:compared], of_style[:compared], patch_size, pooling)
+        swapped.append(reassemble(matches, of_style, patch_size))
     # A stack is a copy, and video comes one frame at a time.
-    batch = swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)
-    return batch[..., :height, :width]
+    return swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)
+
+
+def _match(content: Tensor, style: Tensor, patch_size: int, pooling: int) -> Tensor:
+    if pooling == 1:
+        return match_patches(content, style, patch_size)
+    coarse_content = F.avg_pool2d(content[None], pooling, ceil_mode=True)[0]
+    coarse_style = F.avg_pool2d(style[None], pooling)[0]
+    coarse = match_patches(coarse_content, coarse_style, patch_size)
+    return refine_matches(coarse, content, style, patch_size, pooling)

@@ -24,7 +24,7 @@ from .export import PrunedEncoder, save_models
 from .imitation import begin_like
 from .least_squares import fit_convolution
 from .loop import cosine_rate, set_rate
-from .losses import content, fixed_pattern, moments, perceptual, relative_error, seam, style
+from .losses import content, fixed_pattern, moments, perceptual, relative_error, seam, strokes, style
 from .teacher import Teacher
 
 DEFAULT_STAGES = "8:160,128,128 4:64 2:32"
@@ -36,6 +36,7 @@ DEFAULT_WEIGHTS = {
     "content": 0.5,
     "seam": 50.0,
     "fixed_pattern": 30.0,
+    "strokes": 10.0,
     "imitation": 60.0,
 }
 
@@ -213,6 +214,7 @@ class DecoderTask:
                 # Apart, since paintings are fewer and show more.
                 "seam": (seam(images[: len(originals)]) + seam(images[len(originals) :])) / 2,
                 "fixed_pattern": fixed_pattern(images),
+                "strokes": strokes(images, torch.cat([originals, art]), self.generator),
             }
             if self.imitated is not None:
                 with torch.no_grad():

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet, swap
-from artnet_core.swap import match_patches, reassemble
+from artnet_core.matching import match_patches
+from artnet_core.refinement import refine_matches
+from artnet_core.swap import reassemble
 
 
 def unfolded_swap(content: Tensor, style: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -82,22 +84,27 @@ def test_a_style_swapped_with_itself_is_itself() -> None:
     torch.testing.assert_close(swap(style[None], style[None]), style[None])
 
 
-def test_pooled_matching_copies_at_full_resolution() -> None:
-    """With pooling, each 2x2 block of the output is a mean of 2x2 blocks of the style."""
-    content, style = maps(7, 8, (12, 14), (16, 10))
-    swapped = swap(content[None], style[None], patch_size=1, pooling=2)[0]
-    style_blocks = F.pixel_unshuffle(style, 2).flatten(1).T
-    for block in F.pixel_unshuffle(swapped, 2).flatten(1).T:
-        assert (style_blocks - block).abs().amax(1).min() < 1e-6
-
-
 @given(sides, sides, st.integers(1, 2), st.integers(1, 6))
 def test_the_channels_compared_choose_what_is_copied_of_all(h: int, w: int, pooling: int, compared: int) -> None:
     content, style = maps(h, 6, (h + 4, w + 4), (w + 4, h + 4))
-    style = style[:, : style.shape[1] // pooling * pooling, : style.shape[2] // pooling * pooling]
-    keys = [F.avg_pool2d(x[None, :compared], pooling, ceil_mode=True)[0] for x in (content, style)]
-    expected = reassemble(match_patches(keys[0], keys[1]), style, 3, pooling)[..., : h + 4, : w + 4]
+    keys = content[:compared], style[:compared]
+    matches = match_patches(*keys)
+    if pooling > 1:
+        coarse = [
+            F.avg_pool2d(of_all[None], pooling, ceil_mode=ceil)[0]
+            for of_all, ceil in zip(keys, (True, False), strict=True)
+        ]
+        matches = refine_matches(match_patches(coarse[0], coarse[1]), *keys, 3, pooling)
+    expected = reassemble(matches, style)
     assert torch.equal(swap(content[None], style[None], 3, pooling, compared)[0], expected)
+
+
+def test_a_calm_area_stays_calm_where_matching_is_coarse() -> None:
+    """Each of its patches finds the same patch of the style: nothing repeats from one coarse cell to the next."""
+    (style,) = maps(7, 8, (24, 20))
+    calm = torch.ones(1, 8, 32, 32)
+    swapped = swap(calm, style[None], pooling=4)[..., 8:-8, 8:-8]
+    assert torch.equal(swapped, swapped[..., :1, :1].expand_as(swapped))
 
 
 @given(sides, sides, st.integers(1, 4))

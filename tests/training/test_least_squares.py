@@ -16,8 +16,9 @@ from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
 from artnet_core.dct import CHANNELS
 from artnet_core.decoder import Decoder
 from artnet_core.encoder import LAST_BLOCK, TRUNK, block_outputs, trunk_up_to
+from artnet_core.matching import match_patches
 from artnet_core.picture import pictures_in, read_picture
-from artnet_core.swap import match_patches, reassemble
+from artnet_core.swap import reassemble
 from artnet_core.training.__main__ import main
 from artnet_core.training.decoder import decoder_inputs, initialize
 from artnet_core.training.export import PrunedEncoder, load_pruned_encoder, save_encoder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from artnet_core.training.ema import Ema
 from artnet_core.training.losses import (
@@ -15,6 +16,7 @@ from artnet_core.training.losses import (
     perceptual,
     relative_error,
     seam,
+    strokes,
     style,
 )
 
@@ -74,10 +76,10 @@ def test_seam_sees_grids_checkerboards_and_strokes_of_any_sign_but_no_picture() 
     lattice = torch.zeros(8, 8)
     lattice[torch.arange(4), torch.arange(4)] = lattice[torch.arange(4) + 4, torch.arange(4) + 4] = 1.0
     signs = torch.randn(8, 3, 8, 8, generator=torch.Generator().manual_seed(2)).sign()
-    strokes = noise + 0.1 * signs.repeat_interleave(8, 2).repeat_interleave(8, 3) * lattice.repeat(8, 8)
+    slanted = noise + 0.1 * signs.repeat_interleave(8, 2).repeat_interleave(8, 3) * lattice.repeat(8, 8)
     assert seam(noise) < 1e-3
-    assert seam(strokes) > 10 * seam(noise)
-    assert fixed_pattern(strokes) < 2 * fixed_pattern(noise)
+    assert seam(slanted) > 10 * seam(noise)
+    assert fixed_pattern(slanted) < 2 * fixed_pattern(noise)
     assert seam(grid) > 10 * seam(noise)
     assert seam(checkerboard) > 10 * seam(noise)
 
@@ -94,10 +96,28 @@ def test_fixed_patterns_are_seen_in_any_picture(pattern: str) -> None:
     assert fixed_pattern(noise + ramp - 0.05 * patterns[pattern] * torch.ones(64, 64)) > 0.08
 
 
+def test_strokes_see_grain_and_strokes_at_fixed_places_but_not_where_a_picture_lies() -> None:
+    noise = torch.rand(8, 3, 130, 130, generator=torch.Generator().manual_seed(0))
+    picture = F.avg_pool2d(noise, 3, stride=1) * 0.5  # [8, 3, 128, 128]
+    signs = torch.randn(8, 1, 16, 16, generator=torch.Generator().manual_seed(1)).sign()
+    of_cells = signs.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    x, y = torch.arange(128), torch.arange(128)[:, None]
+    grain = picture + 0.05 * of_cells * (1 - 2 * ((x + y) % 2))
+    lattice = picture + 0.1 * of_cells * ((x % 8 == y % 8) & (x % 8 < 5))
+
+    def found(images: torch.Tensor) -> float:
+        return strokes(images, picture, torch.Generator().manual_seed(2)).item()
+
+    assert found(picture) == 0
+    assert found(picture.roll((3, 5), (2, 3))) < 0.05
+    assert found(grain) > 20 * found(picture.roll((3, 5), (2, 3)))
+    assert found(lattice) > 20 * found(picture.roll((3, 5), (2, 3)))
+
+
 def test_gradients_are_finite_for_flat_pictures() -> None:
     flat = torch.full((2, 3, 32, 32), 0.5, requires_grad=True)
     target = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    total = seam(flat) + fixed_pattern(flat)
+    total = seam(flat) + fixed_pattern(flat) + strokes(flat, target, torch.Generator())
     total = total + style({"a": flat}, {"a": target}, torch.Generator())
     total = total + content({"a": flat}, {"a": target}, torch.ones(2))
     total.backward()

@@ -1,0 +1,116 @@
+"""Which patch of the style is most like each patch of the content: normalised cross-correlation.
+
+The usual form unfolds every k x k patch of the style into a convolution filter (Chen and Schmidt 2016). The score of a
+pair of patches is a sum over k * k pairs of cells, and neighbouring pairs of patches share those cells, so here the
+cells are multiplied once (one matrix product) and the products are summed along diagonals: the same scores with
+1 / k**2 of the multiplications. Content is taken in blocks of rows; the whole correlation volume never exists.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .pieces import piece_elements
+
+_SMALLEST_NORM = 1e-8
+
+
+def patch_norms(features: Tensor, patch_size: int) -> Tensor:
+    """Euclidean norm of every k x k patch of ``[C, h, w]``: float32 ``[h - k + 1, w - k + 1]``."""
+    energy = features.float().square().sum(0)[None, None]  # [1, 1, h, w]
+    return F.avg_pool2d(energy, patch_size, stride=1)[0, 0].mul(patch_size**2).sqrt()
+
+
+@torch.no_grad()
+def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+    """For every content patch, the style patch with the largest normalised cross-correlation.
+
+    Only the style's norms enter: the norm of a content patch scales all its scores alike.
+
+    Args:
+        content: ``[C, h, w]``.
+        style: ``[C, hs, ws]``; where it is float16 cells are multiplied in that, else in float32. Sums are float32.
+        patch_size: k; both maps are at least k x k.
+
+    Returns:
+        int64 ``[h - k + 1, w - k + 1]``: the style's cell ``row * ws + column`` at the upper left of the best patch.
+    """
+    height, width = content.shape[1:]
+    style_height, style_width = style.shape[1:]
+    k = patch_size
+    rows, columns = height - k + 1, width - k + 1
+
+    content_cells, style_cells, weight = comparable_cells(content, style, k)  # [h * w, C], [C, hs * ws], of patches
+    style_rows, style_columns = weight.shape
+    weight = F.pad(weight, (0, style_width - style_columns, 0, style_height - style_rows))
+    pairs = style_cells.shape[1]
+    volume = width * pairs  # products of one row of content cells
+    block_rows = max(1, min(rows, piece_elements(content.device) // volume))
+
+    # Taken once: fresh memory costs a CPU more than what is done with it.
+    products = style_cells.new_empty(block_rows + k - 1, volume)
+    sums = torch.empty(2, products.numel(), device=content.device)
+    best = torch.empty(2, rows, columns, dtype=torch.int64, device=content.device)
+    for top in range(0, rows, block_rows):
+        end = min(top + block_rows, rows)
+        known = k - 1 if top else 0  # rows of content cells that the block before has multiplied
+        for row in range(known):
+            products[row] = products[block_rows + row]
+        cells = content_cells[(top + known) * width : (end + k - 1) * width]
+        torch.mm(cells, style_cells, out=products[known : end - top + k - 1].view(-1, pairs))
+
+        # A neighbour in both maps lies equally far on in memory for all pairs of cells, so what is added is flat. Sums
+        # that run over an edge are no scores.
+        block = products[: end - top + k - 1].view(-1)
+        if block.dtype != torch.float32:
+            block = sums[0, : len(block)].copy_(block)
+        along_row = _sums(block, pairs + 1, k, sums[1])
+        _sums(along_row, volume + style_width, k, sums[0])
+        scores = sums[0, : (end - top) * volume].view(end - top, width, style_height, style_width)
+        scores.mul_(weight)
+        scores[:, :, style_rows:] = -math.inf
+        scores[..., style_columns:] = -math.inf
+        best[0, top:end], best[1, top:end] = _argmax(scores[:, :columns])
+    return best[0] * style_width + best[1]
+
+
+def _argmax(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and column of the highest of each content patch's scores: of ``[n, columns, h, w]`` two of ``[n, columns]``.
+
+    The best row first, then the best in it: on a CPU a maximum takes a tenth of the time of its position.
+    """
+    row = scores.amax(3).argmax(2)
+    of_row = scores.gather(2, row[..., None, None].expand(-1, -1, 1, scores.shape[3]))[:, :, 0]
+    return row, of_row.argmax(2)
+
+
+def comparable_cells(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cells to be multiplied, and what each style patch's score is multiplied by, float32.
+
+    Cells are float16 where the style is, else float32: products of 8 bits would make other patches the best.
+    """
+    content, style_values = content.float(), style.float()
+    half = style.dtype == torch.float16
+    if half:
+        # No product exceeds 1, so that sums of many channels stay in half precision's range.
+        content = content / content.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
+        style_values = style_values / style_values.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
+    weight = patch_norms(style_values, patch_size).clamp(min=_SMALLEST_NORM).reciprocal()
+    dtype = torch.float16 if half else torch.float32
+    return content.flatten(1).T.to(dtype), style_values.flatten(1).to(dtype), weight
+
+
+def _sums(values: Tensor, step: int, count: int, out: Tensor) -> Tensor:
+    """Sums of ``count`` values that lie ``step`` apart: ``[n]`` to the first ``n - (count - 1) * step`` of ``out``."""
+    total = out[: len(values) - (count - 1) * step]
+    summands = [values[turn * step : turn * step + len(total)] for turn in range(count)]
+    if count == 1:
+        return total.copy_(values)
+    torch.add(summands[0], summands[1], out=total)
+    for summand in summands[2:]:
+        total.add_(summand)
+    return total

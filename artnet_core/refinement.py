@@ -1,0 +1,88 @@
+"""From coarse matches to fine ones: each patch looks for a better one around what its surroundings have found.
+
+Large maps are matched coarsely first, since comparing all patches with all is quadratic in the pictures' size. If whole
+coarse cells were copied then, a calm area that matches one place everywhere would repeat that place, cell by cell. With
+a match of its own for every patch it stays calm, and lines are followed more closely.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .matching import comparable_cells
+from .pieces import piece_elements
+
+# How many fine cells a patch may move beyond the coarse cell that was matched with its own.
+_REACH = 1
+
+
+@torch.no_grad()
+def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: int, pooling: int) -> Tensor:
+    """For every content patch, the best style patch near the place that coarse matching found.
+
+    The patches whose middle lies in one coarse cell share a window of the style: the cell that the coarse match puts in
+    its place, and one fine cell more on each side.
+
+    Args:
+        coarse: what :func:`~artnet_core.matching.match_patches` found, with the same patch size, for both maps averaged
+            over ``pooling`` x ``pooling`` cells: int64 ``[rows, columns]``.
+        content: ``[C, h, w]``.
+        style: ``[C, hs, ws]``, multiplied as in ``match_patches``.
+        patch_size: k, odd.
+        pooling: fine cells per side of a coarse one, at least 2.
+
+    Returns:
+        int64 ``[h - k + 1, w - k + 1]``: the style's cell ``row * ws + column`` at the upper left of the best patch.
+    """
+    (height, width), style_width = content.shape[1:], style.shape[2]
+    k, p, middle = patch_size, pooling, patch_size // 2
+    content_cells, style_cells, weight = comparable_cells(content, style, k)  # [h * w, C], [C, hs * ws], of patches
+    style_cells = style_cells.T.contiguous()
+    weight_columns = weight.shape[1]
+    window_rows, window_columns = (min(p + 2 * _REACH, side) for side in weight.shape)
+
+    def along(size: int) -> Tensor:
+        return torch.arange(size, device=coarse.device)
+
+    # Each coarse cell goes by the patch that has it in its middle, at the borders by the one nearest to that.
+    rows, columns = along(-(-height // p)), along(-(-width // p))
+    patch_rows = (rows - middle).clamp(0, coarse.shape[0] - 1)
+    patch_columns = (columns - middle).clamp(0, coarse.shape[1] - 1)
+    found = coarse[patch_rows][:, patch_columns]  # [rows, columns]
+    found_rows = found // (style_width // p) + (rows - patch_rows)[:, None]
+    found_columns = found % (style_width // p) + columns - patch_columns
+    tops = (found_rows * p - middle - _REACH).clamp(0, weight.shape[0] - window_rows)
+    lefts = (found_columns * p - middle - _REACH).clamp(0, weight.shape[1] - window_columns)
+
+    tile = along(p + k - 1)  # all cells of a coarse cell's patches
+    tile_rows = (rows[:, None] * p - middle + tile).clamp(0, height - 1)  # [rows, p + k - 1]
+    tile_columns = (columns[:, None] * p - middle + tile).clamp(0, width - 1)
+    area_rows, area_columns = along(window_rows + k - 1), along(window_columns + k - 1)
+
+    values = len(columns) * content.shape[0] * (len(tile) ** 2 + len(area_rows) * len(area_columns))
+    block = max(1, piece_elements(content.device) // values)
+    refined = []
+    for first in range(0, len(rows), block):
+        top, left = (of_window[first : first + block].flatten()[:, None, None] for of_window in (tops, lefts))
+        cells = tile_rows[first : first + block, None, :, None] * width + tile_columns[:, None, :]
+        style_area = (top + area_rows[:, None]) * style_width + left + area_columns  # [n, of rows, of columns]
+        products = torch.bmm(content_cells[cells.flatten(2).flatten(0, 1)], style_cells[style_area.flatten(1)].mT)
+        products = products.float().view(-1, len(tile), len(tile), len(area_rows), len(area_columns))
+        scores = _diagonal_sums(_diagonal_sums(products, 1, k), 2, k)  # [n, p, p, window_rows, window_columns]
+        of_window = (top + along(window_rows)[:, None]) * weight_columns + left + along(window_columns)
+        scores = scores * weight.flatten()[of_window][:, None, None]
+        best = scores.flatten(3).argmax(3)  # [n, p, p]
+        position = (top + best // window_columns) * style_width + left + best % window_columns
+        refined.append(position.view(-1, len(columns), p, p).transpose(1, 2).flatten(2).flatten(0, 1))
+    patches = torch.cat(refined)  # [rows * p, columns * p], the first of them above and left of the map
+    return patches[middle : middle + height - k + 1, middle : middle + width - k + 1]
+
+
+def _diagonal_sums(products: Tensor, axis: int, count: int) -> Tensor:
+    """Sums of ``count`` products that follow one another along one axis of both maps, ``axis`` and ``axis + 2``."""
+    total = products.narrow(axis, 0, products.shape[axis] - count + 1)
+    total = total.narrow(axis + 2, 0, products.shape[axis + 2] - count + 1).clone()
+    for turn in range(1, count):
+        total += products.narrow(axis, turn, total.shape[axis]).narrow(axis + 2, turn, total.shape[axis + 2])
+    return total

@@ -1,0 +1,118 @@
+"""Refined matches against a search patch by patch, and against comparing all patches with all."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from artnet_core import ArtNet
+from artnet_core.adain import align
+from artnet_core.matching import match_patches
+from artnet_core.refinement import refine_matches
+
+
+def maps(seed: int, channels: int, *sizes: tuple[int, int]) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(channels, *size, generator=generator) for size in sizes]
+
+
+def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
+    """Normalised cross-correlations by unfolding: ``[h - k + 1, w - k + 1, hs - k + 1, ws - k + 1]``."""
+    height, width, style_height, style_width = (side - k + 1 for side in (*content.shape[1:], *style.shape[1:]))
+    scores = F.unfold(content[None], k)[0].T @ F.normalize(F.unfold(style[None], k)[0], dim=0)
+    return scores.view(height, width, style_height, style_width)
+
+
+def coarse_matches(content: Tensor, style: Tensor, k: int, p: int) -> Tensor:
+    coarse_content = F.avg_pool2d(content[None], p, ceil_mode=True)[0]
+    return match_patches(coarse_content, F.avg_pool2d(style[None], p)[0], k)
+
+
+def searched(coarse: Tensor, scores: Tensor, coarse_width: int, k: int, p: int) -> Tensor:
+    """The same by the rule itself, one patch after the other: row and column ``[2, h - k + 1, w - k + 1]``."""
+    rows, columns, *limits = scores.shape
+    best = torch.empty(2, rows, columns, dtype=torch.int64)
+    for row in range(rows):
+        for column in range(columns):
+            windows = []
+            # The coarse cell of the patch's middle, and the coarse patch that has it in its own middle.
+            middles = [(first + k // 2) // p for first in (row, column)]
+            patches = [min(max(m - k // 2, 0), n - 1) for m, n in zip(middles, coarse.shape, strict=True)]
+            found = divmod(int(coarse[patches[0], patches[1]]), coarse_width)
+            for middle, patch, upper_left, limit in zip(middles, patches, found, limits, strict=True):
+                cell = (upper_left + middle - patch) * p  # that the style has there
+                side = min(p + 2, limit)
+                start = min(max(cell - 1 - k // 2, 0), limit - side)
+                windows.append(range(start, start + side))
+            choices = [(r, c) for r in windows[0] for c in windows[1]]
+            chosen = max(choices, key=lambda place: float(scores[row, column, place[0], place[1]]))
+            best[:, row, column] = torch.tensor(chosen)
+    return best
+
+
+@given(st.sampled_from([(1, 2), (3, 2), (3, 3), (5, 2)]), *4 * [st.integers(0, 9)], st.integers(0, 2**31))
+def test_equals_a_search_patch_by_patch(of_patch: tuple[int, int], h: int, w: int, hs: int, ws: int, seed: int) -> None:
+    k, p = of_patch
+    smallest = k * p
+    content, style = maps(seed, 4, (smallest + h, smallest + w), (smallest + hs, smallest + ws))
+    coarse = coarse_matches(content, style, k, p)
+    expected = searched(coarse, all_scores(content, style, k), style.shape[2] // p, k, p)
+    refined = refine_matches(coarse, content, style, k, p)
+    assert torch.equal(torch.stack([refined // style.shape[2], refined % style.shape[2]]), expected)
+
+
+def test_equals_a_full_search_where_the_window_holds_the_whole_style() -> None:
+    content, style = maps(2, 6, (15, 22), (7, 7))
+    coarse = torch.zeros(3, 6, dtype=torch.int64)
+    assert torch.equal(refine_matches(coarse, content, style, 3, 3), match_patches(content, style))
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    content, style = maps(3, 5, (27, 21), (23, 29))
+    coarse = coarse_matches(content, style, 3, 2)
+    whole = refine_matches(coarse, content, style, 3, 2)
+    monkeypatch.setattr("artnet_core.pieces._CACHED_ELEMENTS", 1)
+    assert torch.equal(refine_matches(coarse, content, style, 3, 2), whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_finds_patches_as_good(dtype: torch.dtype) -> None:
+    content, style = (values.abs() for values in maps(4, 24, (20, 17), (18, 22)))
+    coarse = coarse_matches(content, style, 3, 2)
+    scores = all_scores(content, style, 3).flatten(2)
+    found, exact = (refine_matches(coarse, content, of_style, 3, 2) for of_style in (style.to(dtype), style))
+    found, exact = (of_all // 22 * 20 + of_all % 22 for of_all in (found, exact))
+    found, exact = (scores.gather(2, of_all[..., None]) for of_all in (found, exact))
+    assert (found >= (1 - torch.finfo(dtype).eps) * exact).all()
+
+
+@pytest.mark.parametrize("pooling", [2, 3])
+def test_takes_most_of_what_a_full_search_would_gain(
+    model: ArtNet, photo: Tensor, painting: Tensor, pooling: int
+) -> None:
+    """On real features, over the place where the coarse match puts a patch."""
+    of_photo, of_painting = model.encode(photo), model.encode(painting)
+    keys = of_photo.layers["conv1"]
+    content = align(of_photo.data, *of_painting.statistics)[0, :keys]
+    style = of_painting.data[0, :keys]
+    scores = all_scores(content, style, 3)
+    coarse = coarse_matches(content, style, 3, pooling)
+    columns = style.shape[2]
+    refined = refine_matches(coarse, content, style, 3, pooling)
+    rows, width = refined.shape
+    found = scores.flatten(2).gather(2, (refined // columns * (columns - 2) + refined % columns)[..., None])[..., 0]
+    # The coarse patch's own place, in fine cells.
+    i, j = (
+        (torch.arange(side) // pooling).clamp(max=n - 1) for side, n in zip((rows, width), coarse.shape, strict=True)
+    )
+    upper_left = coarse[i][:, j]
+    style_rows = upper_left // (columns // pooling) * pooling + (torch.arange(rows) - i * pooling)[:, None]
+    style_columns = upper_left % (columns // pooling) * pooling + torch.arange(width) - j * pooling
+    style_rows, style_columns = style_rows.clamp(max=scores.shape[2] - 1), style_columns.clamp(max=scores.shape[3] - 1)
+    unmoved = scores.flatten(2).gather(2, (style_rows * scores.shape[3] + style_columns)[..., None])[..., 0]
+    best = scores.flatten(2).amax(2)
+    assert (best - found).mean() < 0.5 * (best - unmoved).mean()

@@ -65,9 +65,11 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     refined = []
     for first in range(0, len(rows), block):
         top, left = (of_window[first : first + block].flatten()[:, None, None] for of_window in (tops, lefts))
-        cells = tile_rows[first : first + block, None, :, None] * width + tile_columns[:, None, :]
+        top_row, end_row = max(first * p - middle, 0), min((first + block) * p - middle + k - 1, height)
+        of_rows = content_cells[top_row * width : end_row * width]
+        cells = (tile_rows[first : first + block, None, :, None] - top_row) * width + tile_columns[:, None, :]
         style_area = (top + area_rows[:, None]) * style_width + left + area_columns  # [n, of rows, of columns]
-        products = torch.bmm(content_cells[cells.flatten(2).flatten(0, 1)], style_cells[style_area.flatten(1)].mT)
+        products = torch.bmm(of_rows[cells.flatten(2).flatten(0, 1)], style_cells[style_area.flatten(1)].mT)
         products = products.float().view(-1, len(tile), len(tile), len(area_rows), len(area_columns))
         scores = _diagonal_sums(_diagonal_sums(products, 1, k), 2, k)  # [n, p, p, window_rows, window_columns]
         of_window = (top + along(window_rows)[:, None]) * weight_columns + left + along(window_columns)

@@ -21,17 +21,18 @@ DEFAULT_DETAIL = 0.3
 # texture, colours and edges all gain (benchmarks/RESULTS.md), with a twelfth of the multiplications.
 COMPARED_LAYER = "conv1"
 
-# Comparisons up to which maps are matched as they are: 512 x 512 pixels with 1024 x 1024, or the other way round.
-# Beyond that, style cells that content is compared with at the most.
+# Comparisons up to which all patches are matched with all: 512 x 512 pixels with 1024 x 1024, or the other way round.
+# Beyond that, style cells that content is compared with at the most before matches are refined.
 _MOST_COMPARISONS = 2**26
 _MOST_STYLE_CELLS = 4096
 
 
 def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
-    """Cells per side that are matched as one.
+    """Cells per side that are matched as one at first, before matches are refined.
 
-    Large pictures are matched at twice the stride and copied at full resolution, and with a style map of more than
-    16,384 cells more coarsely still. Time then grows with the content's size and no more with the style's.
+    1 for small pictures, 2 for large ones, and more for a style map of more than 16,384 cells. Time then grows with
+    the content's size and no more with the style's. Where there is time for it, comparing all with all keeps more of
+    small things such as faces, since a coarse match is decided by what is around them.
 
     Args:
         content: height and width of the content's map in cells.

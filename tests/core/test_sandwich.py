@@ -79,7 +79,7 @@ def test_lines_give_way_first(model: ArtNet, detail: float) -> None:
     assert cosines == pytest.approx([min(1, detail / DEFAULT_DETAIL)] * len(cosines))
 
 
-def test_large_pictures_are_pooled_for_matching() -> None:
+def test_large_pictures_are_matched_coarsely_first() -> None:
     sizes = [(64, 64), (128, 128), (129, 128), (256, 256), (16, 256)]
     assert [matching_pool((64, 64), size) for size in sizes] == [1, 1, 3, 4, 1]
     assert [matching_pool(size, (64, 64)) for size in [(128, 128), (128, 129), (1080, 1920)]] == [1, 2, 2]

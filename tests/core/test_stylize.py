@@ -165,6 +165,26 @@ def test_no_grid(name: str) -> None:
         assert fixed_pattern(pictures) < fixed_pattern(photos)
 
 
+def roughness(images: Tensor) -> Tensor:
+    """Energy of second differences in units of the first's: 0 for ramps, 2 for steps and for noise 3."""
+    first = [images.diff(dim=axis).square().mean() for axis in (2, 3)]
+    second = [images.diff(n=2, dim=axis).square().mean() for axis in (2, 3)]
+    return sum(second, torch.zeros(())) / sum(first, torch.zeros(()))
+
+
+@pytest.mark.parametrize("name", ["artnet", "artnet_fast"])
+def test_no_grain_on_soft_pictures(name: str) -> None:
+    """Where neither photograph nor style has detail of single pixels, the painting has little."""
+    model = artnet.load(name)
+    content, *styles = (
+        F.interpolate(read_picture(EXAMPLES / path, 256).rgb, scale_factor=2, mode="bicubic").clamp(0, 1)
+        for path in ("content/coffee.jpg", "style/great_wave.jpg", "style/poppies.jpg", "style/spring.jpg")
+    )
+    assert roughness(model.decode(model.encode(content))) < 1.35 * roughness(content)
+    for style in styles:
+        assert roughness(model.stylize(content, style)) < 1.5 * roughness(style)
+
+
 @pytest.mark.parametrize("name", ["artnet", "artnet_fast"])
 def test_no_checkerboard(name: str, photo: Tensor, painting: Tensor) -> None:
     model = artnet.load(name)

@@ -130,8 +130,9 @@ def initialize(decoder: Decoder) -> None:
 def remove_checkerboard(decoder: Decoder) -> None:
     """Takes out of the head what makes the diagonals of each 2 x 2 pixels differ.
 
-    After every step, since no loss sees a checkerboard of single pixels whose sign changes within a picture. Decoders
-    draw it on transfers, hardly ever on pictures; what is lost with it is the least of what pictures consist of.
+    After every step, since no loss but ``strokes`` sees a checkerboard of single pixels whose sign changes within a
+    picture. Decoders draw it on transfers, hardly ever on pictures; what is lost with it is the least of what pictures
+    consist of.
     """
     sign = torch.tensor([1.0, -1.0, -1.0, 1.0], device=decoder.head.get_parameter("weight").device)
     for name in ("weight", "bias"):
@@ -214,8 +215,9 @@ class DecoderTask:
                 # Apart, since paintings are fewer and show more.
                 "seam": (seam(images[: len(originals)]) + seam(images[len(originals) :])) / 2,
                 "fixed_pattern": fixed_pattern(images),
-                "strokes": strokes(images, torch.cat([originals, art]), self.generator),
             }
+            if self._weighs("strokes"):
+                losses["strokes"] = strokes(images, torch.cat([originals, art]), self.generator)
             if self.imitated is not None:
                 with torch.no_grad():
                     example = self.imitated.decoder(example_features)

@@ -36,7 +36,7 @@ DEFAULT_WEIGHTS = {
     "content": 0.5,
     "seam": 50.0,
     "fixed_pattern": 30.0,
-    "strokes": 10.0,
+    "strokes": 0.0,  # from random weights it would outweigh all others
     "imitation": 60.0,
 }
 

@@ -108,6 +108,23 @@ def test_a_run_begins_with_another_models_decoder(
     assert curve(out)[0]["pixels"] < 0.8 * curve(decoder_run)[0]["pixels"]
 
 
+def test_strokes_count_where_they_are_asked_for(
+    decoder_run: Path, encoder_run: Path, data: Path, teacher_file: Path, tmp_path: Path
+) -> None:
+    """By default they do not: a decoder that begins with random weights would draw next to nothing."""
+    out = tmp_path / "going_on.safetensors"
+    arguments = ["decoder", "--encoder", encoder_run, "--data", data, "--teacher", teacher_file, "--out", out]
+    arguments += ["--steps", 16, "--batch", 2, "--size", 64, "--log-every", 4, "--device", "cpu", "--rate", 1e-3]
+    arguments += ["--start", decoder_run, "--weight", "strokes=20"]
+    assert main([str(argument) for argument in arguments]) == 0
+    found = [row["strokes"] for row in curve(out)]
+    assert found[-1] < 0.9 * found[0]
+    assert "strokes" not in curve(decoder_run)[0]
+    picture = load_pictures([data], 64, CPU).photo[:1].float() / 255
+    model = artnet.load(decoder_run)
+    assert model.decode(model.encode(picture)).std() > 0.5 * picture.std()
+
+
 def test_a_decoder_is_carried_over_to_an_encoder_of_other_channels(
     decoder_run: Path, deeper_run: Path, data: Path, teacher_file: Path, tmp_path: Path
 ) -> None:

@@ -40,11 +40,17 @@ def dct(images: Tensor, side: int) -> Tensor:
     return F.conv2d(images, constant(_filters, images.device, images.dtype, side), stride=side)
 
 
+def cosine_waves(side: int) -> Tensor:
+    """All cosines of a line of ``side`` pixels, orthonormal: float64 ``[frequency, pixel]``."""
+    frequency, pixel = torch.arange(side)[:, None], torch.arange(side, dtype=torch.float64)
+    waves = torch.cos(math.pi / side * frequency * (pixel + 0.5)) * math.sqrt(2 / side)
+    waves[0] /= math.sqrt(2)
+    return waves
+
+
 def _filters(side: int) -> Tensor:
     """The cosines as filters ``[40, 3, side, side]``, float64, each of norm 1 and orthogonal to all others."""
-    frequency, pixel = torch.arange(side)[:, None], torch.arange(side, dtype=torch.float64)
-    waves = torch.cos(math.pi / side * frequency * (pixel + 0.5)) * math.sqrt(2 / side)  # [frequency, pixel]
-    waves[0] /= math.sqrt(2)
+    waves, frequency = cosine_waves(side), torch.arange(side)[:, None]
     total = frequency + frequency.T
     filters = []
     for color, highest in zip(_LUMA_AND_CHROMA, (_LUMA_FREQUENCIES, *2 * [_CHROMA_FREQUENCIES]), strict=True):

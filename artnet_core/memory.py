@@ -12,6 +12,7 @@ from .aggregation import MARGIN, MULTIPLE
 from .features import Features
 from .model import ArtNet
 from .pieces import piece_elements
+from .refinement import REACH
 from .sandwich import COMPARED_LAYER, matching_pool
 
 T = TypeVar("T")
@@ -116,10 +117,12 @@ def _transfer_bytes(
 def _refining_bytes(
     compared: int, content: tuple[int, int], pooling: int, multiplied: int, device: torch.device
 ) -> int:
-    tile, area = (pooling + _PATCH_SIZE - 1) ** 2, (pooling + _PATCH_SIZE + 1) ** 2
-    row_values = math.ceil(content[1] / pooling) * compared * (tile + area)
-    rows = max(1, min(math.ceil(content[0] / pooling), piece_elements(device) // row_values))
-    return rows * (row_values * multiplied + math.ceil(content[1] / pooling) * 3 * tile * area * _FLOAT32)
+    rows, columns = (math.ceil(side / pooling) for side in content)
+    tile = (pooling + _PATCH_SIZE - 1) ** 2
+    area = (pooling + _PATCH_SIZE - 1 + 2 * REACH) ** 2
+    row_values = columns * compared * (tile + area)
+    block = max(1, min(rows, piece_elements(device) // row_values))
+    return block * (row_values * multiplied + columns * 3 * tile * area * _FLOAT32)
 
 
 def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:

@@ -13,8 +13,8 @@ from torch import Tensor
 from .matching import comparable_cells
 from .pieces import piece_elements
 
-# How many fine cells a patch may move beyond the coarse cell that was matched with its own.
-_REACH = 1
+REACH = 1
+"""How many fine cells a patch may move beyond the coarse cell that was matched with its own."""
 
 
 @torch.no_grad()
@@ -40,7 +40,7 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     content_cells, style_cells, weight = comparable_cells(content, style, k)  # [h * w, C], [C, hs * ws], of patches
     style_cells = style_cells.T.contiguous()
     weight_columns = weight.shape[1]
-    window_rows, window_columns = (min(p + 2 * _REACH, side) for side in weight.shape)
+    window_rows, window_columns = (min(p + 2 * REACH, side) for side in weight.shape)
 
     def along(size: int) -> Tensor:
         return torch.arange(size, device=coarse.device)
@@ -52,8 +52,8 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     found = coarse[patch_rows][:, patch_columns]  # [rows, columns]
     found_rows = found // (style_width // p) + (rows - patch_rows)[:, None]
     found_columns = found % (style_width // p) + columns - patch_columns
-    tops = (found_rows * p - middle - _REACH).clamp(0, weight.shape[0] - window_rows)
-    lefts = (found_columns * p - middle - _REACH).clamp(0, weight.shape[1] - window_columns)
+    tops = (found_rows * p - middle - REACH).clamp(0, weight.shape[0] - window_rows)
+    lefts = (found_columns * p - middle - REACH).clamp(0, weight.shape[1] - window_columns)
 
     tile = along(p + k - 1)  # all cells of a coarse cell's patches
     tile_rows = (rows[:, None] * p - middle + tile).clamp(0, height - 1)  # [rows, p + k - 1]

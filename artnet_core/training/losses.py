@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ..constants import constant
+from ..dct import cosine_waves
 
 # Under the square root of a variance, so that a constant channel has a gradient.
 _EPSILON = 1e-5
@@ -80,7 +82,7 @@ def strokes(painted: Tensor, style_images: Tensor, generator: torch.Generator) -
     Returns:
         A scalar: mean over some random places and the samples; 0 for the style itself.
     """
-    cosines = _patch_cosines().to(painted.device)
+    cosines = constant(_patch_cosines, painted.device, torch.float32)
     distances = []
     for _ in range(_PLACES):
         top, left = torch.randint(_GRID, (2,), generator=generator).tolist()
@@ -168,11 +170,9 @@ def distillation(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def _patch_cosines() -> Tensor:
-    """All cosines of a patch as filters ``[75, 3, 5, 5]`` of norm 1."""
-    frequency, pixel = torch.arange(_PATCH)[:, None], torch.arange(_PATCH)
-    waves = F.normalize(torch.cos(math.pi / _PATCH * frequency * (pixel + 0.5)), dim=1)  # [frequency, pixel]
-    filters = torch.einsum("dc,my,nx->dmncyx", torch.eye(3), waves, waves)
-    return filters.flatten(0, 2)
+    """All cosines of a patch as filters ``[75, 3, 5, 5]``, float64, of norm 1."""
+    waves = cosine_waves(_PATCH)
+    return torch.einsum("dc,my,nx->dmncyx", torch.eye(3, dtype=waves.dtype), waves, waves).flatten(0, 2)
 
 
 def _cells_at(images: Tensor, top: int, left: int, filters: Tensor) -> Tensor:

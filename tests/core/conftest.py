@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import artnet_core as artnet
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
+from artnet_core.matching import match_patches
 from artnet_core.picture import read_picture
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -48,3 +50,15 @@ def palette() -> Tensor:
 def _no_grad() -> object:
     with torch.no_grad():
         yield
+
+
+def maps(seed: int, channels: int, *sizes: tuple[int, int]) -> list[Tensor]:
+    """Random maps ``[channels, *size]``."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(channels, *size, generator=generator) for size in sizes]
+
+
+def coarse_matches(content: Tensor, style: Tensor, k: int, p: int) -> Tensor:
+    """Matches of both maps averaged over ``p x p`` cells."""
+    coarse_content = F.avg_pool2d(content[None], p, ceil_mode=True)[0]
+    return match_patches(coarse_content, F.avg_pool2d(style[None], p)[0], k)

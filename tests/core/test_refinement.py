@@ -14,10 +14,7 @@ from artnet_core.adain import align
 from artnet_core.matching import match_patches
 from artnet_core.refinement import refine_matches
 
-
-def maps(seed: int, channels: int, *sizes: tuple[int, int]) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(channels, *size, generator=generator) for size in sizes]
+from .conftest import coarse_matches, maps
 
 
 def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
@@ -25,11 +22,6 @@ def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
     height, width, style_height, style_width = (side - k + 1 for side in (*content.shape[1:], *style.shape[1:]))
     scores = F.unfold(content[None], k)[0].T @ F.normalize(F.unfold(style[None], k)[0], dim=0)
     return scores.view(height, width, style_height, style_width)
-
-
-def coarse_matches(content: Tensor, style: Tensor, k: int, p: int) -> Tensor:
-    coarse_content = F.avg_pool2d(content[None], p, ceil_mode=True)[0]
-    return match_patches(coarse_content, F.avg_pool2d(style[None], p)[0], k)
 
 
 def searched(coarse: Tensor, scores: Tensor, coarse_width: int, k: int, p: int) -> Tensor:

@@ -16,6 +16,8 @@ from artnet_core.matching import match_patches
 from artnet_core.refinement import refine_matches
 from artnet_core.swap import reassemble
 
+from .conftest import coarse_matches, maps
+
 
 def unfolded_swap(content: Tensor, style: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """StyleSwap as published: style patches as filters, argmax, transposed convolution, overlaps averaged.
@@ -29,11 +31,6 @@ def unfolded_swap(content: Tensor, style: Tensor, k: int) -> tuple[Tensor, Tenso
     total = F.conv_transpose2d(one_hot, patches)
     count = F.conv_transpose2d(torch.ones_like(one_hot[:, :1]), torch.ones(1, 1, k, k))
     return scores[0], (total / count)[0]
-
-
-def maps(seed: int, channels: int, *sizes: tuple[int, int]) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(channels, *size, generator=generator) for size in sizes]
 
 
 sides = st.integers(5, 14)
@@ -90,11 +87,7 @@ def test_the_channels_compared_choose_what_is_copied_of_all(h: int, w: int, pool
     keys = content[:compared], style[:compared]
     matches = match_patches(*keys)
     if pooling > 1:
-        coarse = [
-            F.avg_pool2d(of_all[None], pooling, ceil_mode=ceil)[0]
-            for of_all, ceil in zip(keys, (True, False), strict=True)
-        ]
-        matches = refine_matches(match_patches(coarse[0], coarse[1]), *keys, 3, pooling)
+        matches = refine_matches(coarse_matches(*keys, 3, pooling), *keys, 3, pooling)
     expected = reassemble(matches, style)
     assert torch.equal(swap(content[None], style[None], 3, pooling, compared)[0], expected)
 

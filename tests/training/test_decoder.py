@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,15 +93,25 @@ def test_the_dial_is_trained_from_end_to_end() -> None:
     assert 0.45 < sum(details) / 2000 < 0.55
 
 
+@pytest.fixture
+def go_on(decoder_run: Path, data: Path, teacher_file: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Trains the decoder of the short run on, for an encoder, with further options: the result's path."""
+
+    def run(encoder: Path, *options: object) -> Path:
+        out = tmp_path / "trained_on.safetensors"
+        arguments = ["decoder", "--encoder", encoder, "--data", data, "--teacher", teacher_file, "--out", out]
+        arguments += ["--batch", 2, "--size", 64, "--device", "cpu", "--start", decoder_run]
+        assert main([str(argument) for argument in (*arguments, *options)]) == 0
+        return out
+
+    return run
+
+
 def test_a_run_begins_with_another_models_decoder(
-    decoder_run: Path, encoder_run: Path, data: Path, teacher_file: Path, tmp_path: Path
+    decoder_run: Path, encoder_run: Path, data: Path, go_on: Callable[..., Path]
 ) -> None:
     """Two steps at a rate of next to nothing change next to nothing, whatever scale the features have."""
-    out = tmp_path / "tuned.safetensors"
-    arguments = ["decoder", "--encoder", encoder_run, "--data", data, "--teacher", teacher_file, "--out", out]
-    arguments += ["--steps", 2, "--batch", 2, "--size", 64, "--log-every", 1, "--device", "cpu", "--rate", 1e-9]
-    arguments += ["--start", decoder_run]
-    assert main([str(argument) for argument in arguments]) == 0
+    out = go_on(encoder_run, "--steps", 2, "--log-every", 1, "--rate", 1e-9)
     start, tuned = artnet.load(decoder_run), artnet.load(out)
     assert json.loads(tuned.provenance["decoder_settings"])["start"] == start.fingerprint
     picture = load_pictures([data], 64, CPU).photo[:1].float() / 255
@@ -109,14 +120,10 @@ def test_a_run_begins_with_another_models_decoder(
 
 
 def test_strokes_count_where_they_are_asked_for(
-    decoder_run: Path, encoder_run: Path, data: Path, teacher_file: Path, tmp_path: Path
+    decoder_run: Path, encoder_run: Path, data: Path, go_on: Callable[..., Path]
 ) -> None:
     """By default they do not: a decoder that begins with random weights would draw next to nothing."""
-    out = tmp_path / "going_on.safetensors"
-    arguments = ["decoder", "--encoder", encoder_run, "--data", data, "--teacher", teacher_file, "--out", out]
-    arguments += ["--steps", 16, "--batch", 2, "--size", 64, "--log-every", 4, "--device", "cpu", "--rate", 1e-3]
-    arguments += ["--start", decoder_run, "--weight", "strokes=20"]
-    assert main([str(argument) for argument in arguments]) == 0
+    out = go_on(encoder_run, "--steps", 16, "--log-every", 4, "--rate", 1e-3, "--weight", "strokes=20")
     found = [row["strokes"] for row in curve(out)]
     assert found[-1] < 0.9 * found[0]
     assert "strokes" not in curve(decoder_run)[0]
@@ -126,12 +133,9 @@ def test_strokes_count_where_they_are_asked_for(
 
 
 def test_a_decoder_is_carried_over_to_an_encoder_of_other_channels(
-    decoder_run: Path, deeper_run: Path, data: Path, teacher_file: Path, tmp_path: Path
+    decoder_run: Path, deeper_run: Path, data: Path, go_on: Callable[..., Path]
 ) -> None:
-    out = tmp_path / "carried.safetensors"
-    arguments = ["decoder", "--encoder", deeper_run, "--data", data, "--teacher", teacher_file, "--out", out]
-    arguments += ["--steps", 1, "--batch", 2, "--size", 64, "--device", "cpu", "--rate", 1e-9, "--start", decoder_run]
-    assert main([str(argument) for argument in arguments]) == 0
+    out = go_on(deeper_run, "--steps", 1, "--rate", 1e-9)
     start, carried = artnet.load(decoder_run), artnet.load(out)
     assert carried.layers != start.layers
     picture = load_pictures([data], 64, CPU).photo[:1].float() / 255

@@ -4,6 +4,9 @@ The usual form unfolds every k x k patch of the style into a convolution filter 
 pair of patches is a sum over k * k pairs of cells, and neighbouring pairs of patches share those cells, so here the
 cells are multiplied once (one matrix product) and the products are summed along diagonals: the same scores with
 1 / k**2 of the multiplications. Content is taken in blocks of rows; the whole correlation volume never exists.
+
+The best patches of neighbours may come from anywhere in the style. Hertzmann et al. 2001 ("Image Analogies", section
+3.2) take a patch that continues what lies around it instead, where it is nearly as good: the role of ``near`` here.
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ def patch_norms(features: Tensor, patch_size: int) -> Tensor:
 
 
 @torch.no_grad()
-def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+def match_patches(
+    content: Tensor, style: Tensor, patch_size: int = 3, near: Tensor | None = None, coherence: float = 1.0
+) -> Tensor:
     """For every content patch, the style patch with the largest normalised cross-correlation.
 
     Only the style's norms enter: the norm of a content patch scales all its scores alike.
@@ -35,6 +40,9 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
         content: ``[C, h, w]``.
         style: ``[C, hs, ws]``; where it is float16 cells are multiplied in that, else in float32. Sums are float32.
         patch_size: k; both maps are at least k x k.
+        near: for each content patch n style patches, int64 ``[h - k + 1, w - k + 1, n]`` in the form of the result. The
+            best of these is taken where its score is at least ``coherence`` times the best of all.
+        coherence: 0..1.
 
     Returns:
         int64 ``[h - k + 1, w - k + 1]``: the style's cell ``row * ws + column`` at the upper left of the best patch.
@@ -54,7 +62,7 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
     # Taken once: fresh memory costs a CPU more than what is done with it.
     products = style_cells.new_empty(block_rows + k - 1, volume)
     sums = torch.empty(2, products.numel(), device=content.device)
-    best = torch.empty(2, rows, columns, dtype=torch.int64, device=content.device)
+    best = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
     for top in range(0, rows, block_rows):
         end = min(top + block_rows, rows)
         known = k - 1 if top else 0  # rows of content cells that the block before has multiplied
@@ -74,18 +82,24 @@ def match_patches(content: Tensor, style: Tensor, patch_size: int = 3) -> Tensor
         scores.mul_(weight)
         scores[:, :, style_rows:] = -math.inf
         scores[..., style_columns:] = -math.inf
-        best[0, top:end], best[1, top:end] = _argmax(scores[:, :columns])
-    return best[0] * style_width + best[1]
+        scores = scores[:, :columns]
+        highest, best[top:end] = _max(scores)
+        if near is not None:
+            score, choice = scores.flatten(2).gather(2, near[top:end]).max(2)
+            nearest = near[top:end].gather(2, choice[..., None])[..., 0]
+            best[top:end] = torch.where(score >= coherence * highest, nearest, best[top:end])
+    return best
 
 
-def _argmax(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and column of the highest of each content patch's scores: of ``[n, columns, h, w]`` two of ``[n, columns]``.
+def _max(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """The highest of each content patch's scores and its place: of ``[n, columns, h, w]`` two of ``[n, columns]``.
 
     The best row first, then the best in it: on a CPU a maximum takes a tenth of the time of its position.
     """
     row = scores.amax(3).argmax(2)
     of_row = scores.gather(2, row[..., None, None].expand(-1, -1, 1, scores.shape[3]))[:, :, 0]
-    return row, of_row.argmax(2)
+    highest, column = of_row.max(2)
+    return highest, row * scores.shape[3] + column
 
 
 def comparable_cells(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:

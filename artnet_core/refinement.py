@@ -35,26 +35,18 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     Returns:
         int64 ``[h - k + 1, w - k + 1]``: the style's cell ``row * ws + column`` at the upper left of the best patch.
     """
-    (height, width), style_width = content.shape[1:], style.shape[2]
+    (height, width), (style_height, style_width) = content.shape[1:], style.shape[1:]
     k, p, middle = patch_size, pooling, patch_size // 2
     content_cells, style_cells, weight = comparable_cells(content, style, k)  # [h * w, C], [C, hs * ws], of patches
     style_cells = style_cells.T.contiguous()
     weight_columns = weight.shape[1]
-    window_rows, window_columns = (min(p + 2 * REACH, side) for side in weight.shape)
+    sizes = (height, width), (style_height, style_width)
+    tops, lefts, window_rows, window_columns = _windows(coarse, *sizes, k, p)
 
     def along(size: int) -> Tensor:
         return torch.arange(size, device=coarse.device)
 
-    # Each coarse cell goes by the patch that has it in its middle, at the borders by the one nearest to that.
-    rows, columns = along(-(-height // p)), along(-(-width // p))
-    patch_rows = (rows - middle).clamp(0, coarse.shape[0] - 1)
-    patch_columns = (columns - middle).clamp(0, coarse.shape[1] - 1)
-    found = coarse[patch_rows][:, patch_columns]  # [rows, columns]
-    found_rows = found // (style_width // p) + (rows - patch_rows)[:, None]
-    found_columns = found % (style_width // p) + columns - patch_columns
-    tops = (found_rows * p - middle - REACH).clamp(0, weight.shape[0] - window_rows)
-    lefts = (found_columns * p - middle - REACH).clamp(0, weight.shape[1] - window_columns)
-
+    rows, columns = (along(side) for side in tops.shape)
     tile = along(p + k - 1)  # all cells of a coarse cell's patches
     tile_rows = (rows[:, None] * p - middle + tile).clamp(0, height - 1)  # [rows, p + k - 1]
     tile_columns = (columns[:, None] * p - middle + tile).clamp(0, width - 1)
@@ -79,6 +71,53 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
         refined.append(position.view(-1, len(columns), p, p).transpose(1, 2).flatten(2).flatten(0, 1))
     patches = torch.cat(refined)  # [rows * p, columns * p], the first of them above and left of the map
     return patches[middle : middle + height - k + 1, middle : middle + width - k + 1]
+
+
+def patches_near(
+    coarse: Tensor, content: tuple[int, int], style: tuple[int, int], patch_size: int, pooling: int
+) -> Tensor:
+    """The style patches among which :func:`refine_matches` chooses, for every content patch.
+
+    Args:
+        coarse: as there.
+        content: height and width of the content's map in cells.
+        style: likewise.
+        patch_size: k, odd.
+        pooling: fine cells per side of a coarse one.
+
+    Returns:
+        int64 ``[h - k + 1, w - k + 1, n]``: the style's cell ``row * ws + column`` at the upper left of each.
+    """
+    tops, lefts, window_rows, window_columns = _windows(coarse, content, style, patch_size, pooling)
+    within = torch.arange(window_rows, device=coarse.device)[:, None] * style[1]
+    within = (within + torch.arange(window_columns, device=coarse.device)).flatten()
+    # The coarse cell of each patch's middle.
+    rows, columns = (
+        (torch.arange(side - patch_size + 1, device=coarse.device) + patch_size // 2) // pooling for side in content
+    )
+    return (tops * style[1] + lefts)[rows][:, columns, None] + within
+
+
+def _windows(
+    coarse: Tensor, content: tuple[int, int], style: tuple[int, int], k: int, p: int
+) -> tuple[Tensor, Tensor, int, int]:
+    """Where the window of each of the content's coarse cells begins, in style patches, and its height and width.
+
+    The first two are int64 ``[ceil(h / p), ceil(w / p)]``.
+    """
+    middle = k // 2
+    limits = [side - k + 1 for side in style]
+    window_rows, window_columns = (min(p + 2 * REACH, limit) for limit in limits)
+    # Each coarse cell goes by the patch that has it in its middle, at the borders by the one nearest to that.
+    rows, columns = (torch.arange(-(-side // p), device=coarse.device) for side in content)
+    patch_rows = (rows - middle).clamp(0, coarse.shape[0] - 1)
+    patch_columns = (columns - middle).clamp(0, coarse.shape[1] - 1)
+    found = coarse[patch_rows][:, patch_columns]  # [rows, columns]
+    found_rows = found // (style[1] // p) + (rows - patch_rows)[:, None]
+    found_columns = found % (style[1] // p) + columns - patch_columns
+    tops = (found_rows * p - middle - REACH).clamp(0, limits[0] - window_rows)
+    lefts = (found_columns * p - middle - REACH).clamp(0, limits[1] - window_columns)
+    return tops, lefts, window_rows, window_columns
 
 
 def _diagonal_sums(products: Tensor, axis: int, count: int) -> Tensor:

@@ -21,6 +21,9 @@ DEFAULT_DETAIL = 0.3
 # texture, colours and edges all gain (benchmarks/RESULTS.md), with a twelfth of the multiplications.
 COMPARED_LAYER = "conv1"
 
+COHERENCE = 0.94
+"""Share of the best patch's score for which a patch is taken that keeps together with its neighbours'."""
+
 # Comparisons up to which all patches are matched with all: 512 x 512 pixels with 1024 x 1024, or the other way round.
 # Beyond that, style cells that content is compared with at the most before matches are refined.
 _MOST_COMPARISONS = 2**26
@@ -44,10 +47,13 @@ def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
     return max(2, math.ceil(math.sqrt(style_cells / _MOST_STYLE_CELLS)))
 
 
-def bounded_swap(content: Tensor, style: Tensor, patch_size: int = 3, compared: int | None = None) -> Tensor:
+def bounded_swap(
+    content: Tensor, style: Tensor, patch_size: int = 3, compared: int | None = None, coherence: float = 1.0
+) -> Tensor:
     """:func:`~artnet_core.swap.swap` with the pooling that suits the sizes of the maps."""
     (height, width), (style_height, style_width) = content.shape[-2:], style.shape[-2:]
-    return swap(content, style, patch_size, matching_pool((height, width), (style_height, style_width)), compared)
+    pooling = matching_pool((height, width), (style_height, style_width))
+    return swap(content, style, patch_size, pooling, compared, coherence)
 
 
 def content_shares(channels: int, detail: float) -> Tensor:
@@ -107,7 +113,7 @@ def sandwich_swap(
 
     mixed = projected = align(content.data, *texture.statistics)
     if detail < 1:
-        swapped = bounded_swap(projected, texture.data, patch_size, content.layers[COMPARED_LAYER])
+        swapped = bounded_swap(projected, texture.data, patch_size, content.layers[COMPARED_LAYER], COHERENCE)
         shares = constant(content_shares, projected.device, projected.dtype, projected.shape[1], detail)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares)
     transferred = align(mixed, *color.statistics)

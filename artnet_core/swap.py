@@ -7,10 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .matching import match_patches
-from .refinement import refine_matches
+from .refinement import patches_near, refine_matches
 
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
 _BAG_DEVICES = ("cpu", "cuda")
+
+# Cells per side that surroundings are matched by where patches are not pooled but may keep together.
+_COHERENT_CELLS = 2
 
 
 def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
@@ -58,7 +61,14 @@ def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
     return total.to(table.dtype)
 
 
-def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1, compared: int | None = None) -> Tensor:
+def swap(
+    content: Tensor,
+    style: Tensor,
+    patch_size: int = 3,
+    pooling: int = 1,
+    compared: int | None = None,
+    coherence: float = 1.0,
+) -> Tensor:
     """Replaces each k x k patch of the content by the best matching patch of the style.
 
     With ``pooling`` > 1 patches are matched on maps averaged over ``pooling`` x ``pooling`` cells first, and then each
@@ -70,6 +80,9 @@ def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1, 
         patch_size: k, odd. A map smaller than k * pooling is matched with the largest odd patch that fits.
         pooling: cells per side that are matched as one at first.
         compared: how many channels, the first ones, patches are compared by; all of them by default. All are copied.
+        coherence: 0..1. Below 1 a patch is taken from where its surroundings match, as with a ``pooling`` of 2, if the
+            best there scores at least this share of the best of all; so neighbours keep together. Nothing changes with
+            ``pooling`` > 1, and for maps too small to be pooled.
 
     Returns:
         ``[B, C, h, w]``, every value a mean of style values.
@@ -86,16 +99,24 @@ def swap(content: Tensor, style: Tensor, patch_size: int = 3, pooling: int = 1, 
     swapped = []
     for index, of_content in enumerate(content):
         of_style = style[index if len(style) > 1 else 0]
-        matches = _match(of_content[:compared], of_style[:compared], patch_size, pooling)
+        matches = _match(of_content[:compared], of_style[:compared], patch_size, pooling, coherence)
         swapped.append(reassemble(matches, of_style, patch_size))
     # A stack is a copy, and video comes one frame at a time.
     return swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)
 
 
-def _match(content: Tensor, style: Tensor, patch_size: int, pooling: int) -> Tensor:
-    if pooling == 1:
+def _match(content: Tensor, style: Tensor, patch_size: int, pooling: int, coherence: float) -> Tensor:
+    if pooling > 1:
+        return refine_matches(_coarse(content, style, patch_size, pooling), content, style, patch_size, pooling)
+    (height, width), (style_height, style_width) = content.shape[1:], style.shape[1:]
+    if coherence == 1 or min(height, width, style_height, style_width) < _COHERENT_CELLS * patch_size:
         return match_patches(content, style, patch_size)
+    coarse = _coarse(content, style, patch_size, _COHERENT_CELLS)
+    near = patches_near(coarse, (height, width), (style_height, style_width), patch_size, _COHERENT_CELLS)
+    return match_patches(content, style, patch_size, near, coherence)
+
+
+def _coarse(content: Tensor, style: Tensor, patch_size: int, pooling: int) -> Tensor:
+    """Matches of both maps averaged over ``pooling`` x ``pooling`` cells."""
     coarse_content = F.avg_pool2d(content[None], pooling, ceil_mode=True)[0]
-    coarse_style = F.avg_pool2d(style[None], pooling)[0]
-    coarse = match_patches(coarse_content, coarse_style, patch_size)
-    return refine_matches(coarse, content, style, patch_size, pooling)
+    return match_patches(coarse_content, F.avg_pool2d(style[None], pooling)[0], patch_size)

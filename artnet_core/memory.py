@@ -14,6 +14,7 @@ from .model import ArtNet
 from .pieces import piece_elements
 from .refinement import REACH
 from .sandwich import COMPARED_LAYER, matching_pool
+from .swap import COHERENT_CELLS
 
 T = TypeVar("T")
 
@@ -36,9 +37,9 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
 
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
       the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
-    * S2: the projected content with the cells that are matched, and a block of the correlation volume and its two sums,
-      or for large pictures what refining matches reads of both maps; or three maps of the content's size (projected,
-      gathered, gathered in place) with a table of the style's cells.
+    * S2: the projected content with the cells that are matched, and a block of the correlation volume and its two sums
+      beside the patches that keep together, or for large pictures what refining matches reads of both maps; or three
+      maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
     * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
 
     The style is taken to be as large as the frame.
@@ -106,7 +107,9 @@ def _transfer_bytes(
     block_rows = max(1, min(content[0], piece_elements(device) // row_volume)) + _PATCH_SIZE - 1
 
     matching = coarse_values * (multiplied + _FLOAT32) + block_rows * row_volume * (multiplied + 2 * _FLOAT32)
-    if pooling > 1:
+    if pooling == 1:
+        matching += cells * (COHERENT_CELLS + 2 * REACH) ** 2 * _INT64
+    else:
         matching = max(matching, _refining_bytes(compared, content, pooling, multiplied, device))
         matching += coarse_values * element + (key_values + compared * style_cells) * (multiplied + _FLOAT32)
     matching += content_map * element

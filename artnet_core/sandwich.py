@@ -21,8 +21,8 @@ DEFAULT_DETAIL = 0.3
 # texture, colours and edges all gain (benchmarks/RESULTS.md), with a twelfth of the multiplications.
 COMPARED_LAYER = "conv1"
 
-COHERENCE = 0.94
-"""Share of the best patch's score for which a patch is taken that keeps together with its neighbours'."""
+COHERENCE = 0.97
+"""Share of the best patch's score for which one is taken that keeps together with its neighbours', see ``swap``."""
 
 # Comparisons up to which all patches are matched with all: 512 x 512 pixels with 1024 x 1024, or the other way round.
 # Beyond that, style cells that content is compared with at the most before matches are refined.
@@ -88,7 +88,8 @@ def sandwich_swap(
 
     The first AdaIN projects the content into the texture style's space, the swap replaces its patches by the style's,
     the last AdaIN aligns mean and standard deviation of every channel to the colour style. Unlike in the paper, patches
-    are compared by the channels of conv1 alone; those of all layers are copied.
+    are compared by the channels of conv1 alone, while those of all layers are copied, and keep together with their
+    neighbours' where that costs little of their score.
 
     Args:
         content: features of B pictures.

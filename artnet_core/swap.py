@@ -12,8 +12,8 @@ from .refinement import patches_near, refine_matches
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
 _BAG_DEVICES = ("cpu", "cuda")
 
-# Cells per side that surroundings are matched by where patches are not pooled but may keep together.
-_COHERENT_CELLS = 2
+COHERENT_CELLS = 2
+"""Cells per side that surroundings are matched by where patches are not pooled but keep together."""
 
 
 def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
@@ -109,10 +109,10 @@ def _match(content: Tensor, style: Tensor, patch_size: int, pooling: int, cohere
     if pooling > 1:
         return refine_matches(_coarse(content, style, patch_size, pooling), content, style, patch_size, pooling)
     (height, width), (style_height, style_width) = content.shape[1:], style.shape[1:]
-    if coherence == 1 or min(height, width, style_height, style_width) < _COHERENT_CELLS * patch_size:
+    if coherence == 1 or min(height, width, style_height, style_width) < COHERENT_CELLS * patch_size:
         return match_patches(content, style, patch_size)
-    coarse = _coarse(content, style, patch_size, _COHERENT_CELLS)
-    near = patches_near(coarse, (height, width), (style_height, style_width), patch_size, _COHERENT_CELLS)
+    coarse = _coarse(content, style, patch_size, COHERENT_CELLS)
+    near = patches_near(coarse, (height, width), (style_height, style_width), patch_size, COHERENT_CELLS)
     return match_patches(content, style, patch_size, near, coherence)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from artnet_core import ArtNet
 from artnet_core.adain import align
 from artnet_core.matching import match_patches
-from artnet_core.refinement import refine_matches
+from artnet_core.refinement import patches_near, refine_matches
 
 from .conftest import coarse_matches, maps
 
@@ -61,6 +61,16 @@ def test_equals_a_full_search_where_the_window_holds_the_whole_style() -> None:
     content, style = maps(2, 6, (15, 22), (7, 7))
     coarse = torch.zeros(3, 6, dtype=torch.int64)
     assert torch.equal(refine_matches(coarse, content, style, 3, 3), match_patches(content, style))
+
+
+@given(st.sampled_from([(1, 2), (3, 2), (3, 3), (5, 2)]), *4 * [st.integers(0, 9)], st.integers(0, 2**31))
+def test_chooses_among_the_patches_near(of_patch: tuple[int, int], h: int, w: int, hs: int, ws: int, seed: int) -> None:
+    k, p = of_patch
+    sizes = (k * p + h, k * p + w), (k * p + hs, k * p + ws)
+    content, style = (values.abs() for values in maps(seed, 4, *sizes))  # so that no score is below 0
+    coarse = coarse_matches(content, style, k, p)
+    near = patches_near(coarse, *sizes, k, p)
+    assert torch.equal(match_patches(content, style, k, near, 0.0), refine_matches(coarse, content, style, k, p))
 
 
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

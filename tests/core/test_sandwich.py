@@ -11,7 +11,7 @@ from torch import Tensor
 from artnet_core import ArtNet, Features, adain, sandwich_swap, swap
 from artnet_core.adain import channel_statistics
 from artnet_core.dct import MEANS
-from artnet_core.sandwich import DEFAULT_DETAIL, content_shares, matching_pool
+from artnet_core.sandwich import COHERENCE, DEFAULT_DETAIL, content_shares, matching_pool
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,8 @@ def test_statistics_are_the_colour_styles(
 def test_detail_zero_is_adain_swap_adain(encoded: tuple[Features, Features, Features]) -> None:
     content, texture, color = encoded
     projected = adain(content.data, texture.data)
-    expected = adain(swap(projected, texture.data, compared=content.layers["conv1"]), color.data)
+    swapped = swap(projected, texture.data, compared=content.layers["conv1"], coherence=COHERENCE)
+    expected = adain(swapped, color.data)
     torch.testing.assert_close(sandwich_swap(content, texture, color, detail=0.0).data, expected)
 
 

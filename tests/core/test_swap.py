@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet, swap
+from artnet_core.adain import align
 from artnet_core.matching import match_patches
-from artnet_core.refinement import refine_matches
+from artnet_core.refinement import patches_near, refine_matches
+from artnet_core.sandwich import COHERENCE
 from artnet_core.swap import reassemble
 
 from .conftest import coarse_matches, maps
@@ -34,6 +36,20 @@ def unfolded_swap(content: Tensor, style: Tensor, k: int) -> tuple[Tensor, Tenso
 
 
 sides = st.integers(5, 14)
+
+
+@given(sides, sides, st.sampled_from([1, 3, 5]), st.sampled_from([0.0, 0.5, 0.9, 1.0]), st.integers(0, 2**31))
+def test_patches_nearby_are_taken_where_nearly_as_good(w: int, hs: int, k: int, coherence: float, seed: int) -> None:
+    content, style = maps(seed, 6, (9, w), (hs, 8))
+    rows, columns = hs - k + 1, 8 - k + 1
+    generator = torch.Generator().manual_seed(seed)
+    near = torch.randint(rows * columns, (9 - k + 1, w - k + 1, 3), generator=generator)  # as the scores count patches
+    scores = unfolded_swap(content, style, k)[0].permute(1, 2, 0)
+    best, of_near = scores.max(2), scores.gather(2, near).max(2)
+    nearest = near.gather(2, of_near.indices[..., None])[..., 0]
+    expected = torch.where(of_near.values >= coherence * best.values, nearest, best.indices)
+    matches = match_patches(content, style, k, near // columns * 8 + near % columns, coherence)
+    assert torch.equal(matches // 8 * columns + matches % 8, expected)
 
 
 @given(sides, sides, sides, sides, st.sampled_from([1, 3, 5]), st.integers(0, 2**31))
@@ -90,6 +106,43 @@ def test_the_channels_compared_choose_what_is_copied_of_all(h: int, w: int, pool
         matches = refine_matches(coarse_matches(*keys, 3, pooling), *keys, 3, pooling)
     expected = reassemble(matches, style)
     assert torch.equal(swap(content[None], style[None], 3, pooling, compared)[0], expected)
+
+
+@given(sides, sides, st.floats(0, 1), st.integers(1, 6))
+def test_patches_keep_together_as_coarse_matches_do(h: int, w: int, coherence: float, compared: int) -> None:
+    content, style = maps(w, 6, (h + 4, w + 4), (w + 4, h + 4))
+    keys = content[:compared], style[:compared]
+    near = patches_near(coarse_matches(*keys, 3, 2), (h + 4, w + 4), (w + 4, h + 4), 3, 2)
+    expected = reassemble(match_patches(*keys, 3, near, coherence), style)
+    assert torch.equal(swap(content[None], style[None], 3, 1, compared, coherence)[0], expected)
+
+
+def test_more_neighbours_keep_together_on_real_features(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    """Their matches lie within three cells, while scores lose little."""
+    of_photo, of_painting = model.encode(photo), model.encode(painting)
+    keys = of_photo.layers["conv1"]
+    content = align(of_photo.data, *of_painting.statistics)[0, :keys]
+    style = of_painting.data[0, :keys]
+    sizes = (content.shape[1], content.shape[2]), (style.shape[1], style.shape[2])
+    near = patches_near(coarse_matches(content, style, 3, 2), *sizes, 3, 2)
+    apart, together = match_patches(content, style), match_patches(content, style, 3, near, COHERENCE)
+
+    width = style.shape[2]
+
+    def kept(matches: Tensor) -> float:
+        steps = torch.stack([matches // width, matches % width]).diff(dim=2).abs()
+        return (steps.amax(0) <= 3).float().mean().item()
+
+    scores = unfolded_swap(content, style, 3)[0]
+    patches = together // width * (width - 2) + together % width
+    assert (scores.gather(0, patches[None])[0] >= (COHERENCE - 1e-4) * scores.amax(0)).all()
+    assert kept(together) > 1.2 * kept(apart)
+
+
+def test_small_maps_are_matched_one_by_one() -> None:
+    content, style = maps(13, 6, (9, 5), (8, 9))
+    alone = swap(content[None], style[None])
+    assert torch.equal(swap(content[None], style[None], coherence=0.5), alone)
 
 
 def test_a_calm_area_stays_calm_where_matching_is_coarse() -> None:

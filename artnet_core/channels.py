@@ -57,19 +57,24 @@ def measure_channels(model: ArtNet, images: Iterable[Tensor]) -> dict[str, UnitC
     maxima: dict[str, list[Tensor]] = {name: [] for name in model.encoder.widths}
     means: dict[str, list[Tensor]] = {name: [] for name in model.encoder.widths}
 
+    def note(name: str, output: Tensor) -> None:
+        maxima[name].append(output.amax(dim=(0, 2, 3)).float().cpu())
+        means[name].append(output.float().mean(dim=(0, 2, 3)).cpu())
+
     def hook(name: str) -> torch.utils.hooks.RemovableHandle:
         def record(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            maxima[name].append(output.amax(dim=(0, 2, 3)).float().cpu())
-            means[name].append(output.float().mean(dim=(0, 2, 3)).cpu())
+            note(name, output)
 
         return model.encoder.get_submodule(name).register_forward_hook(record)
 
-    handles = [hook(name) for name in model.encoder.widths]
+    # conv1 may be called several times for one picture, some rows at a time: its whole output is a block.
+    handles = [hook(name) for name in model.encoder.widths if name != "conv1"]
     try:
         for batch in images:
             check_images(batch)
             for image in batch:
-                model.encoder(pad_images(image[None].to(model.device, model.image_dtype)), model.dtype)
+                blocks = model.encoder(pad_images(image[None].to(model.device, model.image_dtype)), model.dtype)
+                note("conv1", blocks["conv1"])
     finally:
         for handle in handles:
             handle.remove()

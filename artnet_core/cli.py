@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from .channels import channel_table, measure_channels, zeros_over_pictures
@@ -15,6 +16,7 @@ from .chart import channel_chart, zero_chart
 from .checkpoint import load, save
 from .compare import compare_methods
 from .features import Features
+from .memory import Strips, is_out_of_memory
 from .model import ArtNet
 from .picture import Picture, pictures_in, read_picture, write_picture
 from .precision import fastest_dtype
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with torch.inference_mode():
             options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         print(f"artnet: error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -39,13 +41,14 @@ def stylize(options: argparse.Namespace) -> None:
     """``artnet stylize``: one picture or a folder of them, with one style or a folder of them."""
     model = _load(options)
     jobs = list(_jobs(options.content, options.style, options.output))
+    _check_targets(jobs, options.color)
     color = None if options.color is None else model.encode(read_picture(options.color).rgb)
     textures: dict[Path, Features] = {}
     for content_path, style_path, target in tqdm(jobs, unit="picture", disable=len(jobs) == 1):
         if style_path not in textures:
             textures = {style_path: model.encode(read_picture(style_path).rgb)}
         content = read_picture(content_path, options.size)
-        rgb = model.stylize_frame(content.rgb, textures[style_path], color, options.strength, options.detail)
+        rgb = _paint(model, content.rgb, textures[style_path], color, options)
         write_picture(target, Picture(rgb, content.alpha))
     print(f"Wrote {jobs[0][2]}" if len(jobs) == 1 else f"Wrote {len(jobs)} pictures to {options.output}")
 
@@ -123,6 +126,29 @@ def _jobs(content: Path, style: Path, output: Path) -> Iterator[tuple[Path, Path
         for content_path in pictures_in(content) if content.is_dir() else [content]:
             name = f"{content_path.stem}_{style_path.stem}" if style.is_dir() else content_path.stem
             yield content_path, style_path, output / f"{name}.png"
+
+
+def _paint(
+    model: ArtNet, content: Tensor, texture: Features, color: Features | None, options: argparse.Namespace
+) -> Tensor:
+    """One frame, in strips where memory does not suffice for all of it."""
+    rows = Strips(content.shape[2], is_out_of_memory, torch.cuda.empty_cache)
+    strength, detail = options.strength, options.detail
+    return rows.run(lambda strip: model.stylize_frame(content, texture, color, strength, detail, strip=strip))
+
+
+def _check_targets(jobs: Sequence[tuple[Path, Path, Path]], color: Path | None) -> None:
+    """Raises ValueError where a picture would be written over another one, or over one that is read."""
+    sources = {path.resolve() for job in jobs for path in job[:2]} | ({color.resolve()} if color else set())
+    written: dict[Path, tuple[Path, Path]] = {}
+    for content, style, target in jobs:
+        place = target.resolve()
+        if place in sources:
+            raise ValueError(f"{target} is one of the pictures that are read: write to another file or folder.")
+        if place in written:
+            first = " and ".join(map(str, written[place]))
+            raise ValueError(f"{first} would become {target}, and {content} and {style} too: rename one of them.")
+        written[place] = content, style
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -25,6 +25,16 @@ _FLOAT32, _INT64 = 4, 8
 # The default, in cells; a larger one sees more rows at a time.
 _PATCH_SIZE = 3
 
+# What backends without a type for it say: several; cuBLAS and cuDNN; DirectML; the CPU; oneDNN, which convolves there.
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "alloc_failed",
+    "not enough gpu video memory",
+    "not enough memory",
+    "can't allocate memory",
+    "could not create a primitive",
+)
+
 # Convolutions may ask for workspaces, and allocators round up.
 _RESERVE = 1.2
 
@@ -148,6 +158,11 @@ def _decoder_bytes(model: ArtNet, pixels: int, element: int) -> int:
     return int(pixels * element * largest)
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an exception of torch means that memory ran out."""
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+
+
 class Strips:
     """How many rows of a picture are worked on at once: all, until memory runs out, then half and half again.
 
@@ -184,7 +199,7 @@ class Strips:
         if rows <= _SMALLEST_STRIP:
             raise MemoryError(
                 f"There is not enough memory for this picture, not even in strips of {_SMALLEST_STRIP} rows: "
-                "use a smaller picture or close other programs that use the device."
+                "use a smaller picture or smaller styles, or close other programs that use the device."
             )
         self._strip = max(_SMALLEST_STRIP, _round_up(rows // 2))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -177,23 +177,30 @@ class ArtNet(nn.Module):
         Raises:
             ValueError: a tensor has the wrong shape or values, or a number is out of range.
         """
-        check_images(content)
-        texture_features = self.encode(style)
-        color_features = None if color is None else self.encode(color)
-        check_style_count("style", len(style), len(content))
-        if color is not None:
-            check_style_count("color style", len(color), len(content))
+        for name, images in (("content", content), ("style", style), ("color style", color)):
+            if images is not None:
+                check_images(images)
+                check_style_count(name, len(images), len(content))
+        texture_at = self._styles(style)
+        color_at = None if color is None else self._styles(color)
         result = torch.empty(content.shape, dtype=torch.float32, device=self.device)
         for index in range(len(content)):
             result[index : index + 1] = self.stylize_frame(
                 content[index : index + 1],
-                texture_features.pick(index),
-                None if color_features is None else color_features.pick(index),
+                texture_at(index),
+                None if color_at is None else color_at(index),
                 strength,
                 detail,
                 patch_size,
             )
         return result
+
+    def _styles(self, styles: Tensor) -> Callable[[int], Features]:
+        """Features of the style for each frame: a single style is encoded once, others when it is their turn."""
+        if len(styles) != 1:
+            return lambda index: self.encode(styles[index : index + 1])
+        only = self.encode(styles)
+        return lambda _index: only
 
     def stylize_frame(
         self,

@@ -14,6 +14,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 
 
+UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises for a file that is no picture, is damaged, or holds too many pixels to be meant."""
+
+
 class PictureError(ValueError):
     """A picture file that cannot be read or written; the message names the file and the cause."""
 
@@ -40,14 +44,14 @@ def read_picture(path: Path, size: int | None = None) -> Picture:
 
     Raises:
         FileNotFoundError: there is no such file.
-        PictureError: the file is not a picture, or is damaged.
+        PictureError: the file is not a picture, is damaged, or has more pixels than Pillow takes (some 179 million).
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no picture {path}.")
     try:
         with Image.open(path) as file:
-            image = _eight_bits(ImageOps.exif_transpose(file))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            image = upright(file)
+    except UNREADABLE as error:
         raise PictureError(f"{path} is not a readable picture ({error}).") from error
     image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if size is not None:
@@ -79,8 +83,12 @@ def to_image(picture: Picture) -> Image.Image:
     return Image.fromarray(values.mul(255).round().clamp(0, 255).byte().numpy())
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scales 16-bit grey, which Pillow's own conversion would clip to white."""
+def upright(file: Image.Image) -> Image.Image:
+    """An opened picture, turned as its EXIF orientation says, with 8 bits per channel.
+
+    16-bit grey is scaled; Pillow's own conversion would clip it to white.
+    """
+    image = ImageOps.exif_transpose(file)
     if image.mode.startswith("I"):
         return Image.fromarray((np.array(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8))
     return image

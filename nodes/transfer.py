@@ -26,7 +26,7 @@ class S2Transfer(io.ComfyNode):
                     "texture_style",
                     tooltip="Features of the picture whose strokes are copied: one, or one for each content.",
                 ),
-                strength_input(),
+                strength_input(of_features=True),
                 detail_input(),
                 patch_size_input(),
                 FeatureMaps.Input(

@@ -31,7 +31,7 @@ def average(models: Sequence[ArtNet], source: PrunedEncoder) -> ArtNet:
         ValueError: their encoders or the shapes of their decoders differ.
     """
     first, *others = models
-    if first.encoder.widths != source.encoder.widths or any(not _equal(first.encoder, m.encoder) for m in others):
+    if any(not _equal(source.encoder, model.encoder) for model in models):
         raise ValueError("Only decoders of one encoder have a mean: give models trained for that of --encoder.")
     if any(model.decoder.stages != first.decoder.stages for model in others):
         raise ValueError("Only decoders of one shape have a mean: give models trained on from one another.")
@@ -43,5 +43,8 @@ def average(models: Sequence[ArtNet], source: PrunedEncoder) -> ArtNet:
 
 
 def _equal(encoder: Encoder, other: Encoder) -> bool:
+    """Whether both are the same in files, which hold half precision."""
     state, of_other = encoder.state_dict(), other.state_dict()
-    return encoder.widths == other.widths and all(torch.equal(state[name], of_other[name]) for name in state)
+    return encoder.widths == other.widths and all(
+        torch.equal(state[name].half(), of_other[name].half()) for name in state
+    )

@@ -20,10 +20,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..picture import SUFFIXES, PictureError
+from ..picture import SUFFIXES, UNREADABLE, PictureError, upright
 
 _KIND_OF_FOLDER = {"photo": "photo", "content": "photo", "art": "art", "style": "art"}
 _HELD_OUT_OF = 20
@@ -166,6 +166,6 @@ def _decode(name: str, data: bytes, side: int) -> np.ndarray[tuple[int, ...], np
     """One picture as ``[side, side, 3]``."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return np.array(ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.LANCZOS))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            return np.array(ImageOps.fit(upright(image).convert("RGB"), (side, side), Image.Resampling.LANCZOS))
+    except UNREADABLE as error:
         raise PictureError(f"{name} is not a readable picture ({error}).") from error

@@ -17,18 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..checkpoint import (
-    CheckpointError,
-    load,
-    load_torchvision_encoder,
-    metadata_of,
-    save,
-    write_checkpoint,
-)
+from ..checkpoint import CheckpointError, load, metadata_of, save, write_checkpoint
 from ..decoder import Decoder
 from ..encoder import LAST_BLOCK, Encoder, block_widths
 from ..model import ArtNet, layer_widths
 from ..pruning import Masks, feature_mask, provable_masks, prune_encoder, prune_zero_channels
+from .torchvision_weights import load_torchvision_encoder
 
 ENCODER_FORMAT = "artnet-encoder"
 

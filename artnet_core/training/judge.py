@@ -72,11 +72,13 @@ def load_squeezenet_judge(path: Path) -> SqueezeNetJudge:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: it is not that.
-        ModuleNotFoundError: torchvision is not installed.
+        CheckpointError: it is not that, or torchvision is not installed.
     """
     # Here, since nothing else in the package needs torchvision.
-    from torchvision.models import squeezenet1_1
+    try:
+        from torchvision.models import squeezenet1_1
+    except ModuleNotFoundError as error:
+        raise CheckpointError(f"The judge {path} needs torchvision ({error}): pip install torchvision") from error
 
     if not path.is_file():
         raise FileNotFoundError(f"There is no weights file {path}.")

@@ -47,7 +47,7 @@ class Log:
         row.update({name: total.item() / self._count for name, total in self._sums.items()})
         self._sums, self._count = {}, 0
         if not all(math.isfinite(value) for value in row.values()):
-            raise DivergedError(f"A loss is not finite at step {step}: {row}. Resume with a lower --rate.")
+            raise DivergedError(f"A loss is not finite at step {step}: {row}. Start anew with a lower --rate.")
         self.rows.append(row)
 
     def state_dict(self) -> dict[str, object]:

@@ -75,7 +75,7 @@ def strokes(painted: Tensor, style_images: Tensor, generator: torch.Generator) -
     deviation in the style: else the finest would not count.
 
     Args:
-        painted: ``[B, 3, H, W]``; H and W at least 16, cells of 8 pixels beginning at the corner.
+        painted: ``[B, 3, H, W]``; H and W at least 24, cells of 8 pixels beginning at the corner.
         style_images: likewise, of the same size.
         generator: of places and directions, on the CPU.
 

@@ -54,12 +54,15 @@ def narrow(
         last_block: where the trunk is to end.
 
     Raises:
-        ValueError: the encoder has no batch norms, so its zero channels are gone; or a share out of range.
+        ValueError: the encoder has no batch norms, so its zero channels are gone, or ends before ``last_block``; or a
+            share out of range.
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must lie above 0 and be at most 1, got {share}.")
     if not source.trunk:
         raise ValueError("Only an encoder that is not pruned can be narrowed: give an unpruned model.")
+    if any(name not in source.encoder.widths for name in trunk_up_to(last_block)):
+        raise ValueError(f"The encoder ends before {last_block}: choose an earlier last block.")
     layers = _layers(source.encoder, decoder, share, images, last_block)
     narrowed = Encoder(
         {name: len(layer.kept) for name, layer in layers.items()}, mean=source.encoder.mean, std=source.encoder.std

@@ -22,6 +22,8 @@ BGR_MEAN = (104.0, 117.0, 123.0)
 
 _INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 _POOLED_AFTER = ("3b", "4e")
+_ENDS = ("branch1", "branch2.0", "branch2.1", "branch3.0", "branch3.1", "branch4.1")
+_BEHIND_TRUNK = (*(f"inception{block}.{end}" for block in ("5a", "5b") for end in _ENDS), "fc")
 
 _LRN_SIZE, _LRN_ALPHA = 5, 1e-4
 
@@ -133,7 +135,11 @@ def load_teacher(path: Path, device: torch.device) -> Teacher:
     if not path.is_file():
         raise FileNotFoundError(f"There is no weights file {path}.")
     try:
-        return Teacher(load_file(path)).to(device)
+        state = load_file(path)
+        for name in _BEHIND_TRUNK:
+            if f"{name}.weight" not in state or f"{name}.bias" not in state:
+                raise KeyError(name)
+        return Teacher(state).to(device)
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a readable .safetensors file ({error}).") from error
     except KeyError as error:

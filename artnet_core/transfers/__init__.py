@@ -22,7 +22,7 @@ class Transfer(Protocol):
 
 
 def artnet(content: Features, style: Features, strength: float = 1.0) -> Features:
-    """What ArtNet does by default: S2 that compares patches by conv1 and keeps a share of the projected content."""
+    """What ArtNet does by default: patches compared by conv1 that keep together, and a share of the content."""
     return sandwich_swap(content, style, strength=strength)
 
 

@@ -1,4 +1,4 @@
-"""S2 as the paper has it, with one part left out each (paper, Fig. 8), and with patches compared as we do."""
+"""S2 as the paper has it, with one part left out each (paper, Fig. 8), and with patches compared by conv1."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from torch import Tensor
 
 from ..adain import adain
 from ..features import Features
-from ..sandwich import bounded_swap, sandwich_swap
+from ..sandwich import COMPARED_LAYER, bounded_swap
 from .pairs import transfer_pairs
 
 
 def s2(content: Features, style: Features, strength: float = 1.0) -> Features:
     """The paper's S2: AdaIN, swap, AdaIN; patches compared by all channels, no share of the unswapped content."""
 
-    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
-        target = style_map[None]
-        return adain(bounded_swap(adain(content_map[None], target), target), target)[0]
-
-    return transfer_pairs(content, style, strength, transfer)
+    return _s2(content, style, strength, None)
 
 
 def s2_compared_by_conv1(content: Features, style: Features, strength: float = 1.0) -> Features:
-    """S2 as :func:`~artnet_core.sandwich.sandwich_swap` has it, with no share of the unswapped content."""
-    return sandwich_swap(content, style, strength=strength, detail=0.0)
+    """The paper's S2, but for patches that are compared by conv1's channels alone."""
+    return _s2(content, style, strength, content.layers[COMPARED_LAYER])
+
+
+def _s2(content: Features, style: Features, strength: float, compared: int | None) -> Features:
+    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+        target = style_map[None]
+        return adain(bounded_swap(adain(content_map[None], target), target, compared=compared), target)[0]
+
+    return transfer_pairs(content, style, strength, transfer)
 
 
 def s2_without_first_adain(content: Features, style: Features, strength: float = 1.0) -> Features:

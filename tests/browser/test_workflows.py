@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from host.host import Host, raise_if_failed
 
+from artnet_core.sandwich import DEFAULT_DETAIL
+
 from .page import ComfyPage
 
 REPOSITORY = Path(__file__).parents[2]
@@ -21,6 +23,7 @@ SCREENSHOTS = REPOSITORY / "docs" / "screenshots"
 
 # With ARTNET_UPDATE=1 in the environment, prompts and screenshots are written instead of compared.
 UPDATE = os.environ.get("ARTNET_UPDATE") == "1"
+DEFAULTS = {"strength": 1.0, "detail": DEFAULT_DETAIL, "patch_size": 3}
 PICTURED = ("basic", "texture_and_color", "prune_and_compare")
 
 
@@ -61,41 +64,44 @@ def test_opens_and_runs(page: ComfyPage, host: Host, path: Path, request: pytest
         page.screenshot(SCREENSHOTS / f"{path.stem}.jpg")
 
 
-def test_blueprint_paints(page: ComfyPage, host: Host) -> None:
-    """The blueprint's box, wired to two pictures, gives a picture."""
+@pytest.mark.parametrize("names", [("chelsea", "great_wave", "poppies"), ("chelsea", "great_wave")], ids=len)
+def test_blueprint_paints(page: ComfyPage, host: Host, names: tuple[str, ...]) -> None:
+    """The blueprint's box, wired to pictures, with or without one for the colours, gives a picture."""
     blueprint = json.loads((REPOSITORY / "subgraphs" / "ArtNet Style Transfer.json").read_text())
     (box,) = blueprint["nodes"]
-    pictures = ["chelsea.jpg", "great_wave.jpg", "poppies.jpg"]
     loaders = [
         {
-            "id": number,
+            "id": 10 + slot,
             "type": "LoadImage",
-            "pos": [-400, 400 * number],
+            "pos": [-400, 400 * slot],
             "size": [280, 330],
-            "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [number]}],
-            "widgets_values": [name, "image"],
+            "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [slot + 1]}],
+            "widgets_values": [f"{name}.jpg", "image"],
         }
-        for number, name in enumerate(pictures, 1)
+        for slot, name in enumerate(names)
     ]
     preview = {
-        "id": 8,
+        "id": 20,
         "type": "PreviewImage",
         "pos": [400, 0],
         "size": [300, 300],
-        "inputs": [{"name": "images", "type": "IMAGE", "link": 4}],
+        "inputs": [{"name": "images", "type": "IMAGE", "link": 9}],
     }
-    for number, slot in enumerate(box["inputs"], 1):
-        slot["link"] = number
-    box["outputs"][0]["links"] = [4]
-    links = [[number, number, 0, box["id"], number - 1, "IMAGE"] for number in (1, 2, 3)]
+    for slot in range(len(names)):
+        box["inputs"][slot]["link"] = slot + 1
+    box["outputs"][0]["links"] = [9]
+    links = [[slot + 1, 10 + slot, 0, box["id"], slot, "IMAGE"] for slot in range(len(names))]
     wired = blueprint | {
         "nodes": [*loaders, box, preview],
-        "links": [*links, [4, box["id"], 0, 8, 0, "IMAGE"]],
-        "last_node_id": 8,
-        "last_link_id": 4,
+        "links": [*links, [9, box["id"], 0, 20, 0, "IMAGE"]],
+        "last_node_id": 20,
+        "last_link_id": 9,
     }
     page.open_workflow(wired)
     assert page.missing_nodes() == []
+    (stylize,) = (node["inputs"] for node in sent_prompt(page).values() if node["class_type"] == "ArtNet_Stylize")
+    assert {name: stylize[name] for name in DEFAULTS} == DEFAULTS
+    assert ("color_style" in stylize) == (len(names) == 3)
     entry = page.press_run()
     raise_if_failed(entry)
-    assert host.images(entry)["8"][0].size == (451, 300)
+    assert host.images(entry)["20"][0].size == (451, 300)

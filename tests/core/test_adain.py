@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artnet_core import adain
+from artnet_core.adain import align
 
 
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(2, 9), st.booleans(), st.integers(0, 2**31))
@@ -27,6 +28,13 @@ def test_equals_numpy(batch: int, channels: int, side: int, one_style: bool, see
 def test_constant_channel_becomes_the_styles_mean() -> None:
     style = torch.tensor([[[[1.0, 3.0]]]])
     assert adain(torch.full((1, 1, 4, 4), 7.0), style).unique().tolist() == [2.0]
+
+
+@pytest.mark.parametrize("value", [0.1, 3.1, 77.7])
+def test_rounding_is_no_deviation(value: float) -> None:
+    """The sum of many such values is not exact in float32."""
+    aligned = align(torch.full((1, 16, 64, 64), value), torch.full((1, 16, 1, 1), 2.0), torch.ones(1, 16, 1, 1))
+    assert aligned.unique().tolist() == [2.0]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

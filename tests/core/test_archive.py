@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 
 FORBIDDEN = re.compile(
-    r"\b(subprocess|os\.environ|os\.system|urllib|requests|socket|http)\b|(?<![.\w])(eval|exec)\(|\.cuda\("
+    r"\b(subprocess|os\.environ|os\.system|urllib|requests|socket|http|pickle|torch\.load)\b|(?<![.\w])(eval|exec)\(|\.cuda\("
 )
 
 

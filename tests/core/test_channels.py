@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artnet_core import ArtNet
+from artnet_core import ArtNet, load
 from artnet_core.aggregation import pad_images
 from artnet_core.channels import UnitChannels, channel_table, measure_channels, zeros_over_pictures
 from artnet_core.chart import zero_chart
@@ -22,10 +22,19 @@ from .conftest import EXAMPLES
 def test_maxima_and_means_are_the_encoders(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
     units = measure_channels(model, [photo, painting])
     for index, picture in enumerate((photo, painting)):
-        conv3 = model.encoder(pad_images(picture))["conv3"]
-        torch.testing.assert_close(units["conv3"].maxima[index], conv3.amax((0, 2, 3)))
-        torch.testing.assert_close(units["conv3"].means[index], conv3.mean((0, 2, 3)))
+        blocks = model.encoder(pad_images(picture))
+        for name in ("conv1", "conv3"):
+            torch.testing.assert_close(units[name].maxima[index], blocks[name].amax((0, 2, 3)))
+            torch.testing.assert_close(units[name].means[index], blocks[name].mean((0, 2, 3)))
     assert {name: unit.channels for name, unit in units.items()} == model.encoder.widths
+
+
+def test_a_picture_counts_once_where_conv1_goes_over_it_in_pieces(photo: Tensor) -> None:
+    large = torch.nn.functional.interpolate(photo, scale_factor=2.0)
+    units = measure_channels(load(dtype=torch.bfloat16), [large])
+    for name, unit in measure_channels(load(), [large]).items():
+        assert units[name].maxima.shape == unit.maxima.shape
+        torch.testing.assert_close(units[name].maxima, unit.maxima, rtol=0.1, atol=0.05 * float(unit.maxima.max()))
 
 
 def test_the_unpruned_encoders_zero_channels_are_zero_on_every_picture(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,33 @@ def test_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["a_x.png", "a_y.png", "b_x.png", "b_y.png"]
 
 
+def test_nothing_is_written_over_another_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.png", "a.bmp"):
+        Image.open(PHOTO).resize((40, 30)).save(tmp_path / name)
+    before = (tmp_path / "a.png").read_bytes()
+    line = failing(capsys, "stylize", tmp_path, PAINTING, "-o", tmp_path / "out")
+    assert "a.bmp" in line and "a.png" in line and "rename one of them" in line
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "a.bmp").unlink()
+    assert "one of the pictures that are read" in failing(capsys, "stylize", tmp_path, PAINTING, "-o", tmp_path)
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_strips_where_memory_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, parts = tmp_path / "whole.png", tmp_path / "parts.png"
+    assert run("stylize", PHOTO, PAINTING, "-o", whole, "--device", "cpu") == 0
+    paint = artnet.ArtNet.stylize_frame
+
+    def short_of_memory(*arguments: Any, strip: int | None = None) -> torch.Tensor:
+        if strip is None:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return paint(*arguments, strip=strip)
+
+    monkeypatch.setattr(artnet.ArtNet, "stylize_frame", short_of_memory)
+    assert run("stylize", PHOTO, PAINTING, "-o", parts, "--device", "cpu") == 0
+    assert (read_picture(parts).rgb - read_picture(whole).rgb).abs().mean() < 0.005
+
+
 def test_compare(tmp_path: Path) -> None:
     out = tmp_path / "sheets" / "sheet.png"
     assert run("compare", PHOTO, PAINTING, "-o", out, "--size", "96", "--device", "cpu") == 0
@@ -77,7 +105,7 @@ def test_compare(tmp_path: Path) -> None:
 
 
 def test_prune_and_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out, plot = tmp_path / "pruned.safetensors", tmp_path / "chart.png"
+    out, plot = tmp_path / "new folder" / "pruned.safetensors", tmp_path / "chart.png"
     assert run("prune", shipped_models()[UNPRUNED_MODEL], out, "--plot", plot) == 0
     assert "904,990" in capsys.readouterr().out
     assert Image.open(plot).width > 500
@@ -160,6 +188,12 @@ def test_exif_orientation(tmp_path: Path) -> None:
     exif[0x0112] = 6  # turned by 90 degrees
     image.save(tmp_path / "turned.jpg", exif=exif)
     assert read_picture(tmp_path / "turned.jpg").rgb.shape[-2:] == (40, 20)
+
+
+def test_too_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(PictureError, match=r"chelsea\.jpg is not a readable picture"):
+        read_picture(PHOTO)
 
 
 def test_truncated_picture(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.models import GoogLeNet
 
 from artnet_core import ArtNet, CheckpointError, load
-from artnet_core.checkpoint import UNPRUNED_MODEL, load_torchvision_encoder, shipped_models
+from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.encoder import (
     BLOCK_STRIDES,
     FULL_WIDTHS,
@@ -22,6 +22,7 @@ from artnet_core.encoder import (
     Encoder,
     trunk_up_to,
 )
+from artnet_core.training.torchvision_weights import load_torchvision_encoder
 
 
 def torchvision_blocks(net: GoogLeNet, images: Tensor) -> dict[str, Tensor]:

@@ -53,6 +53,11 @@ def test_decoders_of_other_encoders_or_shapes_have_no_mean(tmp_path: Path, capsy
     assert main(arguments(tmp_path / "mean.safetensors", default, encoder=fast)) == 1
     assert "trained for that of --encoder" in capsys.readouterr().err
     model = artnet.load()
+    brighter = artnet.load(shipped_models()[UNPRUNED_MODEL])
+    brighter.encoder.get_submodule("conv1.conv").get_parameter("bias").mul_(1.1)
+    artnet.save(brighter, tmp_path / "encoder.safetensors")
+    assert main(arguments(tmp_path / "mean.safetensors", default, encoder=tmp_path / "encoder.safetensors")) == 1
+    assert "trained for that of --encoder" in capsys.readouterr().err
     stages = {**model.decoder.stages, 2: [16]}
     other = artnet.ArtNet(model.encoder, Decoder(sum(model.layers.values()), stages), model.stride)
     artnet.save(other, tmp_path / "other.safetensors")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from artnet_core.picture import PictureError
 from artnet_core.training.data import draw, is_held_out, load_pictures, random_windows, stored_side
@@ -34,6 +35,18 @@ def test_a_tar_file_holds_the_same_data_as_its_folder(data: Path, tmp_path: Path
     assert packed.digest == plain.digest
     assert torch.equal(packed.photo, plain.photo)
     assert torch.equal(load_pictures([tmp_path], 32, CPU).art, plain.art)
+
+
+def test_pictures_are_turned_as_their_exif_orientation_says(data: Path, tmp_path: Path) -> None:
+    for kind in ("photo", "art"):
+        (tmp_path / kind).mkdir()
+        for path in (data / kind).iterdir():
+            exif = Image.Exif()
+            exif[0x0112] = 6  # turned by 90 degrees
+            with Image.open(path) as image:
+                image.save(tmp_path / kind / path.name, exif=exif, quality=100)
+    turned, plain = load_pictures([tmp_path], 32, CPU).photo.float(), load_pictures([data], 32, CPU).photo.float()
+    assert (turned - plain.rot90(-1, (2, 3))).abs().mean() < 3
 
 
 def test_other_contents_give_another_digest(data: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from comfy_api.v0_0_2 import io, ui
+from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import prune_zero_channels
@@ -10,6 +10,7 @@ from ..artnet_core.chart import channel_chart
 from .frames import check_batch, frame_of
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel
+from .text import shown_text
 
 
 class ZeroChannelPrune(io.ComfyNode):
@@ -47,6 +48,7 @@ class ZeroChannelPrune(io.ComfyNode):
                     display_name="chart", tooltip="A chart of the channels that were kept, layer by layer."
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
             **supported(search_aliases=["prune model", "shrink model", "compress model", "zero channel pruning"]),
         )
 
@@ -60,4 +62,5 @@ class ZeroChannelPrune(io.ComfyNode):
             height, width = calibration.shape[1:3]
         pruned, report = prune_zero_channels(model.whole_copy(height, width), pictures or None, threshold)
         chart = torch.from_numpy(np.array(channel_chart(report)))[None].float() / 255
-        return io.NodeOutput(ManagedModel.adopt(pruned), str(report), chart, ui=ui.PreviewText(str(report)))
+        text = str(report)
+        return io.NodeOutput(ManagedModel.adopt(pruned), text, chart, ui=shown_text(text, cls.hidden.unique_id))

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from comfy_api.v0_0_2 import io, ui
+from comfy_api.v0_0_2 import io
 
 from ..artnet_core import save
 from .folder import target_path
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel
+from .text import shown_text
 
 
 class SaveModel(io.ComfyNode):
@@ -25,6 +26,7 @@ class SaveModel(io.ComfyNode):
                 ),
             ],
             outputs=[],
+            hidden=[io.Hidden.unique_id],
             is_output_node=True,
             **supported(search_aliases=["save pruned model", "export artnet"]),
         )
@@ -34,4 +36,4 @@ class SaveModel(io.ComfyNode):
         path = target_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         save(model.model, path)
-        return io.NodeOutput(ui=ui.PreviewText(f"Saved {path}"))
+        return io.NodeOutput(ui=shown_text(f"Saved {path}", cls.hidden.unique_id))

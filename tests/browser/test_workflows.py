@@ -39,6 +39,13 @@ def sent_prompt(page: ComfyPage) -> dict[str, Any]:
     return {node: {"class_type": spec["class_type"], "inputs": spec["inputs"]} for node, spec in prompt.items()}
 
 
+def shown_texts(page: ComfyPage) -> dict[str, str]:
+    """What nodes show as text, by type."""
+    script = """() => window.app.graph.nodes.flatMap(node =>
+      (node.widgets ?? []).filter(widget => widget.name === '$$node-text-preview').map(w => [node.type, w.value]))"""
+    return dict(page.page.evaluate(script))
+
+
 def own_errors(page: ComfyPage) -> list[str]:
     return [error.text for error in page.console_errors() if "/extensions/ArtNet/" in error.url]
 
@@ -62,6 +69,14 @@ def test_opens_and_runs(page: ComfyPage, host: Host, path: Path, request: pytest
     if UPDATE and path.stem in PICTURED and "classic" in request.node.name:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         page.screenshot(SCREENSHOTS / f"{path.stem}.jpg")
+
+
+def test_the_prune_report_is_shown_on_its_node(page: ComfyPage, host: Host) -> None:
+    # What the host still has from another test would not run again, and only what runs sends its text.
+    assert page.page.request.post(f"{host.url}/free", data={"free_memory": True}).ok
+    page.open_workflow(json.loads((REPOSITORY / "example_workflows" / "prune_and_compare.json").read_text()))
+    raise_if_failed(page.press_run())
+    assert "904,990" in shown_texts(page)["ArtNet_ZeroChannelPrune"]
 
 
 @pytest.mark.parametrize("names", [("chelsea", "great_wave", "poppies"), ("chelsea", "great_wave")], ids=len)

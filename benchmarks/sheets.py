@@ -61,7 +61,7 @@ def readme_sheets(model: artnet.ArtNet) -> None:
 
     content = example("content", "chelsea")
     texture = example("style", "great_wave")
-    colors = [example("style", name) for name in ("great_wave", "poppies", "village_street_in_auvers", "spring")]
+    colors = [example("style", name) for name in ("great_wave", "poppies", "village_street_in_auvers")] + [content]
     painted = [model.stylize(content, texture, color, detail=0.2) for color in colors]
     grid([[content, *colors], [texture, *painted]]).save(SHEETS / "texture_and_color.jpg", quality=88)
 
@@ -130,7 +130,7 @@ def feature_pictures(features: artnet.Features, channels: Sequence[int]) -> list
 
 
 def thumbnails(model: artnet.ArtNet) -> None:
-    """A .jpg beside every example workflow: its painting, with the texture style in the corner."""
+    """A .jpg beside every example workflow: its painting, with its first style in the corner."""
     jobs = {
         "basic": ("chelsea", "village_street_in_auvers", None, 0.3),
         "texture_and_color": ("chelsea", "great_wave", "village_street_in_auvers", 0.25),
@@ -146,10 +146,19 @@ def thumbnails(model: artnet.ArtNet) -> None:
         if name == "mask":
             left = content.shape[-1] // 2
             painted[..., :left] = content[..., :left]
-        card = ImageOps.fit(to_image(Picture(painted)), (400, 400), Image.Resampling.LANCZOS)
-        corner = ImageOps.fit(to_image(Picture(style)), (110, 110), Image.Resampling.LANCZOS)
-        card.paste(ImageOps.expand(corner, 4, "white"), (274, 274))
-        card.save(ROOT / "example_workflows" / f"{name}.jpg", quality=85)
+        thumbnail(name, painted, style)
+    styles = [example("style", name) for name in ("great_wave", "village_street_in_auvers")]
+    mixed = mix_styles([model.encode(style) for style in styles], (1.0, 1.0))
+    painted = model.decode(artnet.sandwich_swap(model.encode(example("content", "chelsea")), mixed))
+    thumbnail("style_mix", painted, styles[0])
+
+
+def thumbnail(name: str, painted: Tensor, style: Tensor) -> None:
+    """Writes that of one workflow."""
+    card = ImageOps.fit(to_image(Picture(painted)), (400, 400), Image.Resampling.LANCZOS)
+    corner = ImageOps.fit(to_image(Picture(style)), (110, 110), Image.Resampling.LANCZOS)
+    card.paste(ImageOps.expand(corner, 4, "white"), (274, 274))
+    card.save(ROOT / "example_workflows" / f"{name}.jpg", quality=85)
 
 
 def banner(model: artnet.ArtNet) -> None:

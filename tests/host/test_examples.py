@@ -14,6 +14,7 @@ from torch import Tensor
 
 import artnet_core as artnet
 from artnet_core.mask import mask_images
+from artnet_core.mix import mix_styles
 
 from .host import Host
 from .pictures import example, pixels, saved, upload_examples
@@ -73,9 +74,16 @@ def chained(model: artnet.ArtNet) -> dict[str, Tensor]:
     return {"10": scaled(torch.lerp(content, model.stylize(content, style), 0.7), 768)}
 
 
+def style_mix(model: artnet.ArtNet) -> dict[str, Tensor]:
+    content, *styles = (
+        model.encode(picture) for picture in inputs("chelsea", "great_wave", "village_street_in_auvers")
+    )
+    return {"15": model.decode(artnet.sandwich_swap(content, mix_styles(styles, (1.0, 1.0))))}
+
+
 EXPECTED: dict[str, Callable[[artnet.ArtNet], dict[str, Tensor]]] = {
     function.__name__: function
-    for function in (basic, texture_and_color, prune_and_compare, mask, video_frames, chained)
+    for function in (basic, texture_and_color, prune_and_compare, mask, video_frames, chained, style_mix)
 }
 
 

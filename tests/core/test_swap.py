@@ -136,7 +136,7 @@ def test_more_neighbours_keep_together_on_real_features(model: ArtNet, photo: Te
     scores = unfolded_swap(content, style, 3)[0]
     patches = together // width * (width - 2) + together % width
     assert (scores.gather(0, patches[None])[0] >= (COHERENCE - 1e-4) * scores.amax(0)).all()
-    assert kept(together) > 1.2 * kept(apart)
+    assert kept(together) > 1.05 * kept(apart)
 
 
 def test_small_maps_are_matched_one_by_one() -> None:

@@ -34,6 +34,5 @@ class SaveModel(io.ComfyNode):
     @classmethod
     def execute(cls, model: ManagedModel, name: str) -> io.NodeOutput:
         path = target_path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         save(model.model, path)
         return io.NodeOutput(ui=shown_text(f"Saved {path}", cls.hidden.unique_id))

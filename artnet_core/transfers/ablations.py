@@ -13,7 +13,6 @@ from .pairs import transfer_pairs
 
 def s2(content: Features, style: Features, strength: float = 1.0) -> Features:
     """The paper's S2: AdaIN, swap, AdaIN; patches compared by all channels, no share of the unswapped content."""
-
     return _s2(content, style, strength, None)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from comfy_api.v0_0_2 import io
+from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
 from ..artnet_core import prune_zero_channels
@@ -10,7 +10,7 @@ from ..artnet_core.chart import channel_chart
 from .frames import check_batch, frame_of
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel
-from .text import shown_text
+from .text import show_text
 
 
 class ZeroChannelPrune(io.ComfyNode):
@@ -62,5 +62,8 @@ class ZeroChannelPrune(io.ComfyNode):
             height, width = calibration.shape[1:3]
         pruned, report = prune_zero_channels(model.whole_copy(height, width), pictures or None, threshold)
         chart = torch.from_numpy(np.array(channel_chart(report)))[None].float() / 255
-        text = str(report)
-        return io.NodeOutput(ManagedModel.adopt(pruned), text, chart, ui=shown_text(text, cls.hidden.unique_id))
+        kept, total = (sum(getattr(layer, name) for layer in report.layers) for name in ("kept", "total"))
+        before, after = (sum(parts) for parts in zip(report.encoder_parameters, report.decoder_parameters, strict=True))
+        summary = f"{kept:,} of {total:,} channels kept\n{after:,} of {before:,} parameters"
+        show_text(summary, cls.hidden.unique_id)
+        return io.NodeOutput(ManagedModel.adopt(pruned), str(report), chart, ui=ui.PreviewText(str(report)))

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from comfy_api.v0_0_2 import io
+from comfy_api.v0_0_2 import io, ui
 
 from ..artnet_core import save
 from .folder import target_path
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel
-from .text import shown_text
+from .text import show_text
 
 
 class SaveModel(io.ComfyNode):
@@ -35,4 +35,6 @@ class SaveModel(io.ComfyNode):
     def execute(cls, model: ManagedModel, name: str) -> io.NodeOutput:
         path = target_path(name)
         save(model.model, path)
-        return io.NodeOutput(ui=shown_text(f"Saved {path}", cls.hidden.unique_id))
+        text = f"Saved {path}"
+        show_text(text, cls.hidden.unique_id)
+        return io.NodeOutput(ui=ui.PreviewText(text))

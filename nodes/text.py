@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from comfy_api.v0_0_2 import ui
 from server import PromptServer
 
 
-def shown_text(text: str, node_id: str | None) -> ui.PreviewText:
-    """Shows a text on a node, and keeps it as its output in the history.
+def show_text(text: str, node_id: str | None) -> None:
+    """Shows a line or two on a node while the page is open.
 
-    Pages draw such outputs for a few nodes of the host's own only; to all others the text is sent as progress.
+    Pages draw the texts that nodes give as output for a few of the host's own nodes only; what is sent as progress they
+    draw on any.
     """
     if node_id:
         PromptServer.instance.send_progress_text(text, node_id)
-    return ui.PreviewText(text)

@@ -25,7 +25,7 @@ def channel_chart(report: PruningReport) -> Image.Image:
     Returns:
         An RGB picture, about 990 pixels wide and 1,000 high.
     """
-    kept, total = sum(x.kept for x in report.layers), sum(x.total for x in report.layers)
+    total, kept = report.channels
     before, after = report.encoder_parameters
     return _bars(
         f"{kept:,} of {total:,} channels kept",

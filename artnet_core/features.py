@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from torch import Tensor
 
@@ -43,6 +43,19 @@ class Features:
         if len(self.data) == 1:
             return self
         return self.with_data(self.data[index : index + 1])
+
+
+def style_at(count: int, make: Callable[[int], Features]) -> Callable[[int], Features]:
+    """Features of the style for each frame: a single style's are made once, others when it is their turn.
+
+    Args:
+        count: of the styles.
+        make: gives the features of one of them.
+    """
+    if count > 1:
+        return make
+    only = cache(lambda: make(0))
+    return lambda _index: only()
 
 
 def check_style_count(name: str, styles: int, contents: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from .dct import CHANNELS as DCT_CHANNELS
 from .dct import dct
 from .decoder import Decoder
 from .encoder import RECEPTIVE_RADIUS, Encoder, block_widths
-from .features import Features, check_style_count
+from .features import Features, check_style_count, style_at
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
 
 
@@ -181,8 +181,8 @@ class ArtNet(nn.Module):
             if images is not None:
                 check_images(images)
                 check_style_count(name, len(images), len(content))
-        texture_at = self._styles(style)
-        color_at = None if color is None else self._styles(color)
+        texture_at = style_at(len(style), lambda index: self.encode(style[index : index + 1]))
+        color_at = None if color is None else style_at(len(color), lambda index: self.encode(color[index : index + 1]))
         result = torch.empty(content.shape, dtype=torch.float32, device=self.device)
         for index in range(len(content)):
             result[index : index + 1] = self.stylize_frame(
@@ -194,13 +194,6 @@ class ArtNet(nn.Module):
                 patch_size,
             )
         return result
-
-    def _styles(self, styles: Tensor) -> Callable[[int], Features]:
-        """Features of the style for each frame: a single style is encoded once, others when it is their turn."""
-        if len(styles) != 1:
-            return lambda index: self.encode(styles[index : index + 1])
-        only = self.encode(styles)
-        return lambda _index: only
 
     def stylize_frame(
         self,

@@ -55,6 +55,11 @@ class PruningReport:
     largest_image_difference: float
     images: int
 
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Of all ReLUs of the trunk, before and after."""
+        return sum(layer.total for layer in self.layers), sum(layer.kept for layer in self.layers)
+
     def __str__(self) -> str:
         """A table that reads well as plain text and as Markdown, which is how some hosts show texts."""
 
@@ -70,7 +75,7 @@ class PruningReport:
                 line("", "before", "after", "left"),
                 line("-" * 23, "-" * 8 + ":", "-" * 8 + ":", "-" * 5 + ":"),
                 *(counts(layer.name, layer.total, layer.kept) for layer in self.layers),
-                counts("channels", sum(x.total for x in self.layers), sum(x.kept for x in self.layers)),
+                counts("channels", *self.channels),
                 counts("encoder parameters", *self.encoder_parameters),
                 counts("decoder parameters", *self.decoder_parameters),
                 counts("multiply-adds per pixel", *self.multiply_adds),

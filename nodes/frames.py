@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import comfy.model_management as mm
 import comfy.utils
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..artnet_core import ArtNet, Features
+from ..artnet_core.features import style_at
 from ..artnet_core.memory import transfer_bytes
 from ..artnet_core.model import check_images
 from .managed import strips
@@ -58,9 +58,8 @@ def on_device(features: Features, index: int) -> Features:
 
 
 def styles_on_device(styles: Features) -> Callable[[int], Features]:
-    """The features of the style for each frame: a single style is brought there once, when the first frame is made."""
-    only = cache(lambda: on_device(styles, 0))
-    return lambda index: on_device(styles, index) if len(styles.data) > 1 else only()
+    """The features of the style for each frame where the host computes."""
+    return style_at(len(styles.data), lambda index: on_device(styles, index))
 
 
 def collect_features(
@@ -81,14 +80,7 @@ def image_dtype() -> torch.dtype:
 
 
 def style_frames(model: ArtNet, images: Tensor) -> Callable[[int], Features]:
-    """Features of the style for each frame: a single style is encoded once, others when it is their turn."""
+    """The features of the style for each frame, from its pictures."""
     check_batch(images)
     rows = strips(images.shape[1])
-
-    def encode(index: int) -> Features:
-        return rows.run(lambda strip: model.encode(frame_of(images, index), strip))
-
-    if len(images) > 1:
-        return encode
-    only = encode(0)
-    return lambda _index: only
+    return style_at(len(images), lambda index: rows.run(lambda strip: model.encode(frame_of(images, index), strip)))

@@ -21,7 +21,7 @@ class ZeroChannelPrune(io.ComfyNode):
             display_name="Zero-Channel Prune",
             category=CATEGORY,
             description="Cuts channels that are always zero out of a model: smaller and faster. Without calibration "
-            "pictures the paintings stay exactly the same.",
+            "pictures the paintings stay the same.",
             inputs=[
                 Model.Input("model", tooltip="The model to prune; it stays as it is."),
                 io.Float.Input(
@@ -62,7 +62,7 @@ class ZeroChannelPrune(io.ComfyNode):
             height, width = calibration.shape[1:3]
         pruned, report = prune_zero_channels(model.whole_copy(height, width), pictures or None, threshold)
         chart = torch.from_numpy(np.array(channel_chart(report)))[None].float() / 255
-        kept, total = (sum(getattr(layer, name) for layer in report.layers) for name in ("kept", "total"))
+        total, kept = report.channels
         before, after = (sum(parts) for parts in zip(report.encoder_parameters, report.decoder_parameters, strict=True))
         summary = f"{kept:,} of {total:,} channels kept\n{after:,} of {before:,} parameters"
         show_text(summary, cls.hidden.unique_id)

@@ -5,7 +5,7 @@ It has no batch norm, so none of its channels is zero; it normalises locally acr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -44,10 +44,7 @@ class Teacher:
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
         self.state = {name: tensor.float() for name, tensor in state.items()}
-        for name in TRUNK:
-            for end in ("weight", "bias"):
-                if f"{name}.{end}" not in state:
-                    raise KeyError(f"{name}.{end}")
+        _check_units(state, TRUNK)
 
     def to(self, device: torch.device) -> Teacher:
         """The same network with its weights on a device."""
@@ -112,6 +109,14 @@ class Teacher:
         return F.relu(x)
 
 
+def _check_units(state: Mapping[str, Tensor], names: Iterable[str]) -> None:
+    """Raises KeyError unless each of these units has its weight and bias."""
+    for name in names:
+        for end in ("weight", "bias"):
+            if f"{name}.{end}" not in state:
+                raise KeyError(f"{name}.{end}")
+
+
 def _normalize_locally(x: Tensor) -> Tensor:
     """Local response normalisation (Krizhevsky et al. 2012) over 5 channels.
 
@@ -136,9 +141,7 @@ def load_teacher(path: Path, device: torch.device) -> Teacher:
         raise FileNotFoundError(f"There is no weights file {path}.")
     try:
         state = load_file(path)
-        for name in _BEHIND_TRUNK:
-            if f"{name}.weight" not in state or f"{name}.bias" not in state:
-                raise KeyError(name)
+        _check_units(state, _BEHIND_TRUNK)
         return Teacher(state).to(device)
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a readable .safetensors file ({error}).") from error

@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core.adain import align
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.matching import match_patches
 from artnet_core.picture import read_picture
+from artnet_core.sandwich import COMPARED_LAYER
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -56,6 +58,13 @@ def maps(seed: int, channels: int, *sizes: tuple[int, int]) -> list[Tensor]:
     """Random maps ``[channels, *size]``."""
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(channels, *size, generator=generator) for size in sizes]
+
+
+def compared_maps(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``sandwich_swap`` compares patches by: conv1 of the projected photo and of the painting, ``[C, h, w]``."""
+    content, style = model.encode(photo), model.encode(painting)
+    keys = content.layers[COMPARED_LAYER]
+    return align(content.data, *style.statistics)[0, :keys], style.data[0, :keys]
 
 
 def coarse_matches(content: Tensor, style: Tensor, k: int, p: int) -> Tensor:

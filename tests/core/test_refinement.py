@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet
-from artnet_core.adain import align
 from artnet_core.matching import match_patches
 from artnet_core.refinement import patches_near, refine_matches
 
-from .conftest import coarse_matches, maps
+from .conftest import coarse_matches, compared_maps, maps
 
 
 def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
@@ -97,10 +96,7 @@ def test_takes_most_of_what_a_full_search_would_gain(
     model: ArtNet, photo: Tensor, painting: Tensor, pooling: int
 ) -> None:
     """On real features, over the place where the coarse match puts a patch."""
-    of_photo, of_painting = model.encode(photo), model.encode(painting)
-    keys = of_photo.layers["conv1"]
-    content = align(of_photo.data, *of_painting.statistics)[0, :keys]
-    style = of_painting.data[0, :keys]
+    content, style = compared_maps(model, photo, painting)
     scores = all_scores(content, style, 3)
     coarse = coarse_matches(content, style, 3, pooling)
     columns = style.shape[2]

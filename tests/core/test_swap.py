@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet, swap
-from artnet_core.adain import align
 from artnet_core.matching import match_patches
 from artnet_core.refinement import patches_near, refine_matches
 from artnet_core.sandwich import COHERENCE
 from artnet_core.swap import reassemble
 
-from .conftest import coarse_matches, maps
+from .conftest import coarse_matches, compared_maps, maps
 
 
 def unfolded_swap(content: Tensor, style: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -119,10 +118,7 @@ def test_patches_keep_together_as_coarse_matches_do(h: int, w: int, coherence: f
 
 def test_more_neighbours_keep_together_on_real_features(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
     """Their matches lie within three cells, while scores lose little."""
-    of_photo, of_painting = model.encode(photo), model.encode(painting)
-    keys = of_photo.layers["conv1"]
-    content = align(of_photo.data, *of_painting.statistics)[0, :keys]
-    style = of_painting.data[0, :keys]
+    content, style = compared_maps(model, photo, painting)
     sizes = (content.shape[1], content.shape[2]), (style.shape[1], style.shape[2])
     near = patches_near(coarse_matches(content, style, 3, 2), *sizes, 3, 2)
     apart, together = match_patches(content, style), match_patches(content, style, 3, near, COHERENCE)

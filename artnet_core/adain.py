@@ -63,29 +63,30 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """
     if features.shape[2] * features.shape[3] == 1:
         return mean.expand(len(features), -1, -1, -1).to(features.dtype)
-    # The batch norm of a single picture is AdaIN, in one operation.
     mixes = features.device.type in _MIXING_DEVICES and features.dtype.itemsize == 2
-    values = features if mixes else _without_constants(features.float())
+    values = features if mixes else features.float()
     values = values.contiguous(memory_format=torch.channels_last)  # on a CPU a quarter of the time
-    means, stds = (statistic.expand(len(values), -1, -1, -1) for statistic in (mean, std))
-    aligned = [
-        F.batch_norm(picture[None], None, None, s.flatten(), m.flatten(), training=True, eps=_SMALLEST_STD**2)
-        for picture, m, s in zip(values, means, stds, strict=True)
-    ]
+    means, stds = (statistic.expand(len(values), -1, -1, -1).flatten(1) for statistic in (mean, std))
+    aligned = []
+    for picture, m, s in zip(torch.split(values, 1), means, stds, strict=True):
+        aligned.append(_batch_norm(picture, m, s))
+        if not mixes and len(constant := _perhaps_constant(picture)):
+            channels = picture[:, constant]
+            # The sum of thousands of equal values is not exact: what it is off by would pass for a deviation.
+            channels = channels - channels.mean((2, 3), keepdim=True)
+            aligned[-1][:, constant] = _batch_norm(channels, m[constant], s[constant])
     return (torch.cat(aligned) if len(aligned) > 1 else aligned[0]).to(features.dtype)
 
 
-def _without_constants(features: Tensor) -> Tensor:
-    """A float32 map, less about the mean of every channel where a channel may be constant; else as it is.
+def _batch_norm(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """The batch norm of a single picture is AdaIN, in one operation: ``[1, C, h, w]``, statistics ``[C]``."""
+    return F.batch_norm(picture, None, None, std, mean, training=True, eps=_SMALLEST_STD**2)
 
-    The sum of thousands of equal values is not exact: what it is off by would pass for a deviation. Few pictures have
-    such a channel but of zeros, and a map less its mean is a copy, which takes longer than the batch norm.
-    """
-    sample = features[:, :, ::_SAMPLED, ::_SAMPLED]
-    first = sample[:, :, :1, :1]
-    if not ((sample == first).all(-1).all(-1) & (first[..., 0, 0] != 0)).any():
-        return features
-    return features - sample.mean((2, 3), keepdim=True)
+
+def _perhaps_constant(picture: Tensor) -> Tensor:
+    """Channels of ``[1, C, h, w]`` of which a sample is one value other than 0, int64."""
+    sample = picture[0, :, ::_SAMPLED, ::_SAMPLED].flatten(1)
+    return ((sample == sample[:, :1]).all(1) & (sample[:, 0] != 0)).nonzero().flatten()
 
 
 def _pieces(features: Tensor) -> Iterator[Tensor]:

@@ -35,6 +35,7 @@ KEPT_BLOCK = "inception3b"
 """Up to here the trunk of an encoder that a run begins with stays as it is."""
 
 _CALIBRATION_BATCHES = 8
+_FAINT = 1e-2
 _SCORE_DECAY = 0.9
 _WEIGHT_DECAY = 0.01
 
@@ -273,7 +274,7 @@ def begin_behind(
     teacher.features(images, (LAST_BLOCK,), observe)
     convs = {name: student.get_submodule(f"{name}.conv") for name in units}
     for name, conv in convs.items():
-        fit_when_called(conv, outputs[name])
+        fit_when_called(conv, outputs[name], _FAINT)
     _train_only(student, units)
     student(images)
     for conv in convs.values():

@@ -9,13 +9,16 @@ from torch import Tensor, nn
 _RIDGE = 1e-4
 
 
-def fit_convolution(inputs: Tensor, kernel: int, outputs: Tensor) -> tuple[Tensor, Tensor]:
+def fit_convolution(inputs: Tensor, kernel: int, outputs: Tensor, faint: float = 0.0) -> tuple[Tensor, Tensor]:
     """Weights and bias of the convolution without padding that comes nearest to the outputs.
 
     Args:
         inputs: ``[N, C, h + kernel - 1, w + kernel - 1]``.
         kernel: its side.
         outputs: ``[N, out, h, w]``.
+        faint: share of the inputs' mean energy under which an input has the less weight the less there is of it. Where
+            outputs are beyond reach, an input that fires once would otherwise have a weight to make up for all that is
+            missing there, thousands of times the others.
 
     Returns:
         ``[out, C, kernel, kernel]`` and ``[out]``.
@@ -29,24 +32,27 @@ def fit_convolution(inputs: Tensor, kernel: int, outputs: Tensor) -> tuple[Tenso
         gram += patches @ patches.T
         product += patches @ y.flatten(1).T
     # In proportion to each input, since channels differ by orders of magnitude; and not zero where one never fires.
-    gram.diagonal().mul_(1 + _RIDGE).clamp_(min=_RIDGE)
+    energies = gram.diagonal()
+    energies += _RIDGE * energies.clamp(min=faint * energies.mean().item())
+    energies.clamp_(min=_RIDGE)
     solution = torch.linalg.solve(gram, product).to(inputs.dtype)
     weight = solution[:-1].T.reshape(outputs.shape[1], inputs.shape[1], kernel, kernel)
     return weight, solution[-1]
 
 
-def fit_when_called(conv: nn.Module, outputs: Tensor) -> None:
+def fit_when_called(conv: nn.Module, outputs: Tensor, faint: float = 0.0) -> None:
     """Lets a convolution with zero padding be fitted to these outputs, ``[N, out, h, w]``, when it is called next.
 
     So the convolutions of a network are fitted one after the other in a single pass, each from what those before it
-    give by then (He et al. 2017, on channel pruning). Without a bias it leaves out the fitted one.
+    give by then (He et al. 2017, on channel pruning). Without a bias it leaves out the fitted one. ``faint`` as in
+    :func:`fit_convolution`.
     """
 
     def hook(conv: nn.Module, inputs: tuple[Tensor]) -> None:
         weight = conv.get_parameter("weight")
         kernel = weight.shape[-1]
         border = kernel // 2
-        fitted, bias = fit_convolution(F.pad(inputs[0], [border] * 4), kernel, outputs)
+        fitted, bias = fit_convolution(F.pad(inputs[0], [border] * 4), kernel, outputs, faint)
         weight.copy_(fitted)
         if isinstance(conv.bias, Tensor):
             conv.bias.copy_(bias)

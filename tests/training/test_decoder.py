@@ -16,8 +16,16 @@ from artnet_core.encoder import Encoder
 from artnet_core.pruning import parameters
 from artnet_core.training.__main__ import main
 from artnet_core.training.data import load_pictures
-from artnet_core.training.decoder import initialize, parse_stages, random_details, stages_text
+from artnet_core.training.decoder import (
+    DecoderSettings,
+    DecoderTask,
+    initialize,
+    parse_stages,
+    random_details,
+    stages_text,
+)
 from artnet_core.training.export import load_pruned_encoder
+from artnet_core.training.teacher import load_teacher
 
 from .conftest import CPU, curve
 
@@ -116,7 +124,17 @@ def test_a_run_begins_with_another_models_decoder(
     assert json.loads(tuned.provenance["decoder_settings"])["start"] == start.fingerprint
     picture = load_pictures([data], 64, CPU).photo[:1].float() / 255
     assert (tuned.decode(tuned.encode(picture)) - start.decode(start.encode(picture))).abs().max() < 5e-3
-    assert curve(out)[0]["pixels"] < 0.8 * curve(decoder_run)[0]["pixels"]
+
+
+def test_the_losses_see_what_the_model_to_start_from_paints(
+    decoder_run: Path, encoder_run: Path, data: Path, teacher_file: Path
+) -> None:
+    start, pictures = artnet.load(decoder_run), load_pictures([data], 64, CPU)
+    settings = DecoderSettings(batch=2, size=64, stages=stages_text(start.decoder.stages))
+    source = load_pruned_encoder(encoder_run, pictures.photo[:1])
+    task = DecoderTask(settings, pictures, load_teacher(teacher_file, CPU), source, start)
+    features = start.encode(pictures.photo[:2].float() / 255).data
+    assert (task.model.decoder(features * task.scale) - start.decoder(features)).abs().max() < 5e-3
 
 
 def test_strokes_count_where_they_are_asked_for(

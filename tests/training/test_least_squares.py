@@ -53,6 +53,19 @@ def test_a_convolution_is_found_from_what_it_gives(kernel: int) -> None:
     torch.testing.assert_close(found, (weight, bias), rtol=0, atol=1e-3)
 
 
+def test_an_input_that_fires_once_and_faintly_does_not_make_up_for_what_is_missing_there() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = 100 * torch.rand(2, 4, 12, 14, generator=generator)
+    x[:, 3] = 0
+    x[0, 3, 5, 5] = 0.02
+    outputs = x[:, :1] + torch.rand(2, 1, 12, 14, generator=generator)
+    outputs[0, :, 5, 5] += 20
+    exact, _ = fit_convolution(x, 1, outputs)
+    calm, _ = fit_convolution(x, 1, outputs, faint=1e-2)
+    torch.testing.assert_close(calm[:, :3], exact[:, :3], rtol=0, atol=1e-2)
+    assert calm[0, 3].abs() < 1 < 100 < exact[0, 3].abs()
+
+
 def fresh(stages: dict[int, list[int]], seed: int) -> Decoder:
     torch.manual_seed(seed)
     decoder = Decoder(CHANNELS + 6, stages)

@@ -24,6 +24,10 @@ COMPARED_LAYER = "conv1"
 COHERENCE = 0.97
 """Share of the best patch's score for which one is taken that keeps together with its neighbours', see ``swap``."""
 
+CONTINUITY = 0.95
+"""The like for one that continues a neighbour's, at a ``detail`` of 0. Towards ``DEFAULT_DETAIL`` it rises to 1, since
+there nothing is copied within cells that could be continued."""
+
 # Comparisons up to which all patches are matched with all: 512 x 512 pixels with 1024 x 1024, or the other way round.
 # Beyond that, style cells that content is compared with at the most before matches are refined.
 _MOST_COMPARISONS = 2**26
@@ -48,12 +52,17 @@ def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
 
 
 def bounded_swap(
-    content: Tensor, style: Tensor, patch_size: int = 3, compared: int | None = None, coherence: float = 1.0
+    content: Tensor,
+    style: Tensor,
+    patch_size: int = 3,
+    compared: int | None = None,
+    coherence: float = 1.0,
+    continuity: float = 1.0,
 ) -> Tensor:
     """:func:`~artnet_core.swap.swap` with the pooling that suits the sizes of the maps."""
     (height, width), (style_height, style_width) = content.shape[-2:], style.shape[-2:]
     pooling = matching_pool((height, width), (style_height, style_width))
-    return swap(content, style, patch_size, pooling, compared, coherence)
+    return swap(content, style, patch_size, pooling, compared, coherence, continuity)
 
 
 def content_shares(channels: int, detail: float) -> Tensor:
@@ -114,7 +123,9 @@ def sandwich_swap(
 
     mixed = projected = align(content.data, *texture.statistics)
     if detail < 1:
-        swapped = bounded_swap(projected, texture.data, patch_size, content.layers[COMPARED_LAYER], COHERENCE)
+        compared = content.layers[COMPARED_LAYER]
+        continuity = 1 - (1 - CONTINUITY) * max(0.0, 1 - detail / DEFAULT_DETAIL)
+        swapped = bounded_swap(projected, texture.data, patch_size, compared, min(COHERENCE, continuity), continuity)
         shares = constant(content_shares, projected.device, projected.dtype, projected.shape[1], detail)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares)
     transferred = align(mixed, *color.statistics)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .matching import match_patches
+from .propagation import propagate_matches
 from .refinement import patches_near, refine_matches
 
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
@@ -68,6 +69,7 @@ def swap(
     pooling: int = 1,
     compared: int | None = None,
     coherence: float = 1.0,
+    continuity: float = 1.0,
 ) -> Tensor:
     """Replaces each k x k patch of the content by the best matching patch of the style.
 
@@ -83,6 +85,8 @@ def swap(
         coherence: 0..1. Below 1 a patch is taken from where its surroundings match, as with a ``pooling`` of 2, if the
             best there scores at least this share of the best of all; so neighbours keep together. Nothing changes with
             ``pooling`` > 1, and for maps too small to be pooled.
+        continuity: 0..1. Below 1 a patch that continues a neighbour's is taken if it scores at least this share of what
+            was found without, at each scale; see :func:`~artnet_core.propagation.propagate_matches`.
 
     Returns:
         ``[B, C, h, w]``, every value a mean of style values.
@@ -99,24 +103,35 @@ def swap(
     swapped = []
     for index, of_content in enumerate(content):
         of_style = style[index if len(style) > 1 else 0]
-        matches = _match(of_content[:compared], of_style[:compared], patch_size, pooling, coherence)
+        matches = _match(of_content[:compared], of_style[:compared], patch_size, pooling, coherence, continuity)
         swapped.append(reassemble(matches, of_style, patch_size))
     # A stack is a copy, and video comes one frame at a time.
     return swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)
 
 
-def _match(content: Tensor, style: Tensor, patch_size: int, pooling: int, coherence: float) -> Tensor:
+def _match(
+    content: Tensor, style: Tensor, patch_size: int, pooling: int, coherence: float, continuity: float
+) -> Tensor:
+    sizes = (content.shape[1], content.shape[2]), (style.shape[1], style.shape[2])
     if pooling > 1:
-        return refine_matches(_coarse(content, style, patch_size, pooling), content, style, patch_size, pooling)
-    (height, width), (style_height, style_width) = content.shape[1:], style.shape[1:]
-    if coherence == 1 or min(height, width, style_height, style_width) < COHERENT_CELLS * patch_size:
-        return match_patches(content, style, patch_size)
-    coarse = _coarse(content, style, patch_size, COHERENT_CELLS)
-    near = patches_near(coarse, (height, width), (style_height, style_width), patch_size, COHERENT_CELLS)
-    return match_patches(content, style, patch_size, near, coherence)
+        coarse = _coarse(content, style, patch_size, pooling, continuity)
+        matches = refine_matches(coarse, content, style, patch_size, pooling)
+    elif coherence == 1 or min(*sizes[0], *sizes[1]) < COHERENT_CELLS * patch_size:
+        matches = match_patches(content, style, patch_size)
+    else:
+        coarse = _coarse(content, style, patch_size, COHERENT_CELLS, continuity)
+        near = patches_near(coarse, *sizes, patch_size, COHERENT_CELLS)
+        matches = match_patches(content, style, patch_size, near, coherence)
+    return _continued(matches, content, style, patch_size, continuity)
 
 
-def _coarse(content: Tensor, style: Tensor, patch_size: int, pooling: int) -> Tensor:
+def _coarse(content: Tensor, style: Tensor, patch_size: int, pooling: int, continuity: float) -> Tensor:
     """Matches of both maps averaged over ``pooling`` x ``pooling`` cells."""
-    coarse_content = F.avg_pool2d(content[None], pooling, ceil_mode=True)[0]
-    return match_patches(coarse_content, F.avg_pool2d(style[None], pooling)[0], patch_size)
+    content = F.avg_pool2d(content[None], pooling, ceil_mode=True)[0]
+    style = F.avg_pool2d(style[None], pooling)[0]
+    matches = match_patches(content, style, patch_size)
+    return _continued(matches, content, style, patch_size, continuity)
+
+
+def _continued(matches: Tensor, content: Tensor, style: Tensor, patch_size: int, continuity: float) -> Tensor:
+    return propagate_matches(matches, content, style, patch_size, continuity) if continuity < 1 else matches

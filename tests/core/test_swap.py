@@ -13,6 +13,7 @@ from torch import Tensor
 
 from artnet_core import ArtNet, swap
 from artnet_core.matching import match_patches
+from artnet_core.propagation import propagate_matches
 from artnet_core.refinement import patches_near, refine_matches
 from artnet_core.sandwich import COHERENCE
 from artnet_core.swap import reassemble
@@ -114,6 +115,23 @@ def test_patches_keep_together_as_coarse_matches_do(h: int, w: int, coherence: f
     near = patches_near(coarse_matches(*keys, 3, 2), (h + 4, w + 4), (w + 4, h + 4), 3, 2)
     expected = reassemble(match_patches(*keys, 3, near, coherence), style)
     assert torch.equal(swap(content[None], style[None], 3, 1, compared, coherence)[0], expected)
+
+
+@given(sides, sides, st.integers(1, 2), st.sampled_from([0.9, 1.0]), st.integers(1, 6))
+def test_matches_are_passed_on_at_each_scale(h: int, w: int, pooling: int, coherence: float, compared: int) -> None:
+    content, style = maps(w, 6, (h + 4, w + 4), (w + 4, h + 4))
+    keys = content[:compared], style[:compared]
+    coarse_keys = F.avg_pool2d(keys[0][None], 2, ceil_mode=True)[0], F.avg_pool2d(keys[1][None], 2)[0]
+    coarse = propagate_matches(match_patches(*coarse_keys), *coarse_keys, 3, 0.5)
+    if pooling > 1:
+        matches = refine_matches(coarse, *keys, 3, 2)
+    elif coherence < 1:
+        near = patches_near(coarse, (h + 4, w + 4), (w + 4, h + 4), 3, 2)
+        matches = match_patches(*keys, 3, near, coherence)
+    else:
+        matches = match_patches(*keys)
+    expected = reassemble(propagate_matches(matches, *keys, 3, 0.5), style)
+    assert torch.equal(swap(content[None], style[None], 3, pooling, compared, coherence, 0.5)[0], expected)
 
 
 def test_more_neighbours_keep_together_on_real_features(model: ArtNet, photo: Tensor, painting: Tensor) -> None:

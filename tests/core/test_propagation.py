@@ -1,0 +1,112 @@
+"""Passing matches on, against a cell by cell walk over all scores."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from artnet_core import ArtNet
+from artnet_core.matching import match_patches
+from artnet_core.propagation import TURNS, propagate_matches
+from artnet_core.sandwich import CONTINUITY
+
+from .conftest import compared_maps, maps
+
+CONSENT = 0.05
+
+
+def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
+    """Of every content patch with every style patch: ``[h - k + 1, w - k + 1, hs - k + 1, ws - k + 1]``."""
+    patches = F.unfold(style[None], k)[0]
+    scores = F.unfold(content[None], k)[0].T @ (patches / patches.norm(dim=0))
+    sizes = [side - k + 1 for side in (*content.shape[1:], *style.shape[1:])]
+    return scores.view(*sizes)
+
+
+def walk(matches: Tensor, scores: Tensor, style_width: int, share: float) -> Tensor:
+    """What ``propagate_matches`` does, one patch after the other."""
+    rows, columns, style_rows, style_columns = scores.shape
+    places = [(r, c) for r in range(rows) for c in range(columns)]
+    found = {at: divmod(int(matches[at]), style_width) for at in places}
+    begun = {at: float(scores[at][place]) for at, place in found.items()}
+
+    def value(at: tuple[int, int], place: tuple[int, int]) -> float:
+        return 1 + (float(scores[at][place]) - begun[at]) / abs(begun[at])
+
+    for _ in range(TURNS):
+        for color in (0, 1):
+            for r, c in places:
+                if (r + c) % 2 != color:
+                    continue
+                offered = []
+                for i, j in ((0, -1), (0, 1), (-1, 0), (1, 0)):
+                    if (r + i, c + j) in found:
+                        row, column = found[r + i, c + j]
+                        if 0 <= row - i < style_rows and 0 <= column - j < style_columns:
+                            offered.append((row - i, column - j))
+                own = value((r, c), found[r, c]) + CONSENT * offered.count(found[r, c])
+                allowed = [place for place in offered if value((r, c), place) >= share]
+                best = max(
+                    allowed, key=lambda place: value((r, c), place) + CONSENT * offered.count(place), default=None
+                )
+                if best is not None and value((r, c), best) + CONSENT * offered.count(best) > own + 1e-6:
+                    found[r, c] = best
+    return torch.tensor([row * style_width + column for row, column in found.values()]).view(rows, columns)
+
+
+sides = st.integers(3, 9)
+
+
+@given(sides, sides, sides, sides, st.sampled_from([1, 3]), st.sampled_from([0.0, 0.5, 0.9]), st.integers(0, 2**31))
+def test_equals_a_walk_over_all_scores(h: int, w: int, hs: int, ws: int, k: int, share: float, seed: int) -> None:
+    content, style = maps(seed, 4, (h, w), (hs, ws))
+    matches = match_patches(content, style, k)
+    found = propagate_matches(matches, content, style, k, share)
+    assert torch.equal(found, walk(matches, all_scores(content, style, k), ws, share))
+
+
+def test_a_share_of_one_changes_no_best_match() -> None:
+    content, style = maps(7, 6, (12, 15), (14, 11))
+    matches = match_patches(content, style)
+    assert torch.equal(propagate_matches(matches, content, style, 3, 1.0), matches)
+
+
+def test_blocks_of_patches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    content, style = maps(3, 5, (17, 11), (13, 9))
+    matches = match_patches(content, style)
+    whole = propagate_matches(matches, content, style, 3, 0.5)
+    monkeypatch.setattr("artnet_core.pieces._CACHED_ELEMENTS", 1)
+    assert torch.equal(propagate_matches(matches, content, style, 3, 0.5), whole)
+    assert not torch.equal(whole, matches)
+
+
+def test_pieces_of_the_style_grow_on_real_features(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    """Twice as many patches continue the one to their left, and none scores less than its share."""
+    content, style = compared_maps(model, photo, painting)
+    matches, width = match_patches(content, style), style.shape[2]
+    found = propagate_matches(matches, content, style, 3, CONTINUITY)
+
+    def continuing(matches: Tensor) -> float:
+        return (matches[:, 1:] == matches[:, :-1] + 1).float().mean().item()
+
+    def scores(matches: Tensor) -> Tensor:
+        places = matches // width * (width - 2) + matches % width
+        return all_scores(content, style, 3).flatten(2).gather(2, places[..., None])[..., 0]
+
+    assert continuing(found) > 2 * continuing(matches)
+    assert (scores(found) >= (CONTINUITY - 1e-4) * scores(matches)).all()
+
+
+def test_a_calm_area_takes_a_piece_of_a_calm_style() -> None:
+    """Not one patch in every cell, where all score nearly alike."""
+    generator = torch.Generator().manual_seed(0)
+    content = torch.ones(8, 20, 20)
+    style = 1 + 0.05 * torch.rand(8, 20, 20, generator=generator)
+    matches = match_patches(content, style)
+    assert (matches == matches[0, 0]).all()
+    found = propagate_matches(matches, content, style, 3, CONTINUITY)
+    assert (found[:, 1:] == found[:, :-1] + 1).float().mean() > 0.5

@@ -9,6 +9,7 @@ where alone every cell of a calm area would take one and the same patch.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .matching import comparable_cells
@@ -40,11 +41,13 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
         Matches of the same form.
     """
     k, device = patch_size, matches.device
-    (width, style_width), (rows, columns) = (content.shape[2], style.shape[2]), matches.shape
+    width, style_width = content.shape[2], style.shape[2]
     content_cells, style_cells, weight = comparable_cells(content, style, k)  # [h * w, C], [C, hs * ws], of patches
-    style_cells = style_cells.T.contiguous()
-    limits = torch.tensor(weight.shape, device=device)[:, None, None]
+    content_cells, style_cells = content_cells.contiguous(), style_cells.T.contiguous()
     steps = torch.tensor(_NEIGHBORS, device=device).T[:, None]  # [2, 1, 4]
+    last, last_of_style = (
+        torch.tensor(sizes, device=device)[:, None, None] - 1 for sizes in (matches.shape, weight.shape)
+    )
     within = torch.arange(k, device=device)
     cells_of_patch, cells_of_style_patch = (
         (within[:, None] * side + within).flatten() for side in (width, style_width)
@@ -52,31 +55,33 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
 
     def scores(patches: Tensor, places: Tensor) -> Tensor:
         """Of n content patches with m of the style each, ``[2, n]`` and ``[2, n, m]``: float32 ``[n, m]``."""
-        cells = content_cells[(patches[0] * width + patches[1])[:, None] + cells_of_patch]
-        style_patches = style_cells[(places[0] * style_width + places[1])[..., None] + cells_of_style_patch]
-        products = torch.bmm(style_patches.flatten(2), cells.flatten(1)[..., None])
-        return products[..., 0].float() * weight[places[0], places[1]]
+        cells = (patches[0] * width + patches[1])[:, None] + cells_of_patch
+        style_patches = (places[0] * style_width + places[1])[..., None] + cells_of_style_patch
+        block = max(1, piece_elements(device) // ((places.shape[2] + 1) * k * k * content.shape[0]))
+        products = [
+            torch.bmm(
+                F.embedding(some, content_cells).flatten(1)[:, None],  # [block, 1, k * k * C]
+                F.embedding(some_of_style, style_cells).flatten(2).mT,
+            )[:, 0]
+            for some, some_of_style in zip(torch.split(cells, block), torch.split(style_patches, block), strict=True)
+        ]
+        return torch.cat(products).float() * weight[places[0], places[1]]
 
     found = torch.stack([matches // style_width, matches % style_width])  # [2, rows, columns]
-    block = max(1, piece_elements(device) // ((len(_NEIGHBORS) + 1) * k * k * content.shape[0]))
-    places = torch.stack(torch.meshgrid(*(torch.arange(n, device=device) for n in (rows, columns)), indexing="ij"))
-    blocks = [  # of the one colour, then of the other
-        patches for color in (0, 1) for patches in torch.split((places.sum(0) % 2 == color).nonzero().T, block, dim=1)
-    ]
-    begun = torch.empty(rows, columns, device=device)
-    for patches in blocks:
-        begun[tuple(patches)] = scores(patches, found[:, patches[0], patches[1], None])[:, 0]
+    places = torch.stack(torch.meshgrid(*(torch.arange(n, device=device) for n in matches.shape), indexing="ij"))
+    begun = scores(places.flatten(1), found.flatten(1)[..., None]).view(matches.shape)
+    colors = [(places.sum(0) % 2 == color).nonzero().T for color in (0, 1)]  # [2, n] each
     score = torch.ones_like(begun)  # of what is found, in units of what was at first
 
     for _ in range(TURNS):
-        for patches in blocks:
+        for patches in colors:
             at = tuple(patches)
             asked = patches[..., None] + steps  # [2, n, 4]
-            there = ((asked >= 0) & (asked < torch.tensor([rows, columns], device=device)[:, None, None])).all(0)
-            asked = asked.clamp(min=0)
-            continued = found[:, asked[0].clamp(max=rows - 1), asked[1].clamp(max=columns - 1)] - steps
-            there &= ((continued >= 0) & (continued < limits)).all(0)
-            continued = torch.minimum(continued.clamp(min=0), limits - 1)
+            there = ((asked >= 0) & (asked <= last)).all(0)
+            asked = torch.minimum(asked.clamp(min=0), last)
+            continued = found[:, asked[0], asked[1]] - steps
+            there &= ((continued >= 0) & (continued <= last_of_style)).all(0)
+            continued = torch.minimum(continued.clamp(min=0), last_of_style)
             # In units of the first score, which may be negative.
             new = 1 + (scores(patches, continued) - begun[at][:, None]) / begun[at][:, None].abs()
 

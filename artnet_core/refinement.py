@@ -8,6 +8,7 @@ a match of its own for every patch it stays calm, and lines are followed more cl
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .matching import comparable_cells
@@ -38,7 +39,7 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     (height, width), (style_height, style_width) = content.shape[1:], style.shape[1:]
     k, p, middle = patch_size, pooling, patch_size // 2
     content_cells, style_cells, weight = comparable_cells(content, style, k)  # [h * w, C], [C, hs * ws], of patches
-    style_cells = style_cells.T.contiguous()
+    content_cells, style_cells = content_cells.contiguous(), style_cells.T.contiguous()
     weight_columns = weight.shape[1]
     sizes = (height, width), (style_height, style_width)
     tops, lefts, window_rows, window_columns = _windows(coarse, *sizes, k, p)
@@ -61,7 +62,8 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
         of_rows = content_cells[top_row * width : end_row * width]
         cells = (tile_rows[first : first + block, None, :, None] - top_row) * width + tile_columns[:, None, :]
         style_area = (top + area_rows[:, None]) * style_width + left + area_columns  # [n, of rows, of columns]
-        products = torch.bmm(of_rows[cells.flatten(2).flatten(0, 1)], style_cells[style_area.flatten(1)].mT)
+        tiles = F.embedding(cells.flatten(2).flatten(0, 1), of_rows)  # [n, cells of a tile, C]
+        products = torch.bmm(tiles, F.embedding(style_area.flatten(1), style_cells).mT)
         products = products.float().view(-1, len(tile), len(tile), len(area_rows), len(area_columns))
         scores = _diagonal_sums(_diagonal_sums(products, 1, k), 2, k)  # [n, p, p, window_rows, window_columns]
         of_window = (top + along(window_rows)[:, None]) * weight_columns + left + along(window_columns)

@@ -2,7 +2,7 @@
 
 Ashikhmin 2001 ("Synthesizing Natural Textures") takes for a cell what continues the match of a neighbour, and Barnes
 et al. 2009 ("PatchMatch") pass matches on over the whole map. Here a match is passed on where it scores nearly as well
-as the one that is there, and rather the more neighbours agree on it. So pieces of the style grow, with their strokes,
+as the one that is there, and more neighbours agree on it. So pieces of the style grow, with their strokes,
 where alone every cell of a calm area would take one and the same patch.
 """
 
@@ -18,8 +18,6 @@ from .pieces import piece_elements
 TURNS = 2
 """How often each patch asks its neighbours; few change after that."""
 
-# What a neighbour's consent is worth, as a share of the score that a patch begins with.
-_CONSENT = 0.05
 _NEIGHBORS = ((0, -1), (0, 1), (-1, 0), (1, 0))
 
 
@@ -35,7 +33,8 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
         content: ``[C, h, w]``.
         style: ``[C, hs, ws]``, multiplied as in ``match_patches``.
         patch_size: k.
-        share: 0..1, of the score that a patch begins with, below which nothing is taken.
+        share: 0..1, of the score that a patch begins with, which it keeps at least. Each neighbour's consent is worth as much
+            as a patch may lose.
 
     Returns:
         Matches of the same form.
@@ -82,13 +81,15 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
             continued = found[:, asked[0], asked[1]] - steps
             there &= ((continued >= 0) & (continued <= last_of_style)).all(0)
             continued = torch.minimum(continued.clamp(min=0), last_of_style)
-            # In units of the first score, which may be negative.
+            # In units of the first score, which may be negative. To score better than that counts for nothing: patches
+            # that were chosen to keep together are to move together.
             new = 1 + (scores(patches, continued) - begun[at][:, None]) / begun[at][:, None].abs()
+            new = new.clamp(max=1)
 
             same = (continued[:, :, :, None] == continued[:, :, None]).all(0) & there[:, None]
-            value = torch.where(there & (new >= share), new + _CONSENT * same.sum(2), -torch.inf)
+            value = torch.where(there & (new >= share), new + (1 - share) * same.sum(2), -torch.inf)
             own = found[:, at[0], at[1], None]
-            own_value = score[at] + _CONSENT * ((continued == own).all(0) & there).sum(1)
+            own_value = score[at] + (1 - share) * ((continued == own).all(0) & there).sum(1)
             best, choice = value.max(1)
             better = best > own_value
             score[at] = torch.where(better, new.gather(1, choice[:, None])[:, 0], score[at])

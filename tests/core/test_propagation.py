@@ -16,8 +16,6 @@ from artnet_core.sandwich import CONTINUITY
 
 from .conftest import compared_maps, maps
 
-CONSENT = 0.05
-
 
 def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
     """Of every content patch with every style patch: ``[h - k + 1, w - k + 1, hs - k + 1, ws - k + 1]``."""
@@ -35,7 +33,7 @@ def walk(matches: Tensor, scores: Tensor, style_width: int, share: float) -> Ten
     begun = {at: float(scores[at][place]) for at, place in found.items()}
 
     def value(at: tuple[int, int], place: tuple[int, int]) -> float:
-        return 1 + (float(scores[at][place]) - begun[at]) / abs(begun[at])
+        return min(1, 1 + (float(scores[at][place]) - begun[at]) / abs(begun[at]))
 
     for _ in range(TURNS):
         for color in (0, 1):
@@ -48,12 +46,12 @@ def walk(matches: Tensor, scores: Tensor, style_width: int, share: float) -> Ten
                         row, column = found[r + i, c + j]
                         if 0 <= row - i < style_rows and 0 <= column - j < style_columns:
                             offered.append((row - i, column - j))
-                own = value((r, c), found[r, c]) + CONSENT * offered.count(found[r, c])
+                own = value((r, c), found[r, c]) + (1 - share) * offered.count(found[r, c])
                 allowed = [place for place in offered if value((r, c), place) >= share]
                 best = max(
-                    allowed, key=lambda place: value((r, c), place) + CONSENT * offered.count(place), default=None
+                    allowed, key=lambda place: value((r, c), place) + (1 - share) * offered.count(place), default=None
                 )
-                if best is not None and value((r, c), best) + CONSENT * offered.count(best) > own + 1e-6:
+                if best is not None and value((r, c), best) + (1 - share) * offered.count(best) > own + 1e-6:
                     found[r, c] = best
     return torch.tensor([row * style_width + column for row, column in found.values()]).view(rows, columns)
 
@@ -69,9 +67,10 @@ def test_equals_a_walk_over_all_scores(h: int, w: int, hs: int, ws: int, k: int,
     assert torch.equal(found, walk(matches, all_scores(content, style, k), ws, share))
 
 
-def test_a_share_of_one_changes_no_best_match() -> None:
+def test_a_share_of_one_changes_nothing() -> None:
     content, style = maps(7, 6, (12, 15), (14, 11))
-    matches = match_patches(content, style)
+    matches = torch.randint(12 * 9, (10, 13), generator=torch.Generator().manual_seed(0))
+    matches = matches // 9 * 11 + matches % 9
     assert torch.equal(propagate_matches(matches, content, style, 3, 1.0), matches)
 
 

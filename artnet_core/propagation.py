@@ -2,8 +2,8 @@
 
 Ashikhmin 2001 ("Synthesizing Natural Textures") takes for a cell what continues the match of a neighbour, and Barnes
 et al. 2009 ("PatchMatch") pass matches on over the whole map. Here a match is passed on where it scores nearly as well
-as the one that is there, and more neighbours agree on it. So pieces of the style grow, with their strokes,
-where alone every cell of a calm area would take one and the same patch.
+as the one that is there, and more neighbours agree on it. So pieces of the style grow, with their strokes, where alone
+every cell of a calm area would take one and the same patch. Where nothing at all varies, they are two cells wide.
 """
 
 from __future__ import annotations
@@ -12,13 +12,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .constants import constant
 from .matching import comparable_cells
 from .pieces import piece_elements
 
 TURNS = 2
 """How often each patch asks its neighbours; few change after that."""
 
-_NEIGHBORS = ((0, -1), (0, 1), (-1, 0), (1, 0))
+
+def neighbors() -> Tensor:
+    """Steps to the patches on the left, on the right, above and below: int64 ``[2, 1, 4]``, rows and columns."""
+    return torch.tensor([[0, 0, -1, 1], [-1, 1, 0, 0]])[:, None]
+
+
+def checkerboard(rows: int, columns: int, color: int) -> Tensor:
+    """Rows and columns of all cells of one of the two colours: int64 ``[2, n]``."""
+    return ((torch.arange(rows)[:, None] + torch.arange(columns)) % 2 == color).nonzero().T
 
 
 @torch.no_grad()
@@ -33,8 +42,8 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
         content: ``[C, h, w]``.
         style: ``[C, hs, ws]``, multiplied as in ``match_patches``.
         patch_size: k.
-        share: 0..1, of the score that a patch begins with, which it keeps at least. Each neighbour's consent is worth as much
-            as a patch may lose.
+        share: 0..1, of the score that a patch begins with, which it keeps at least. Each neighbour's consent is worth
+            as much as a patch may lose.
 
     Returns:
         Matches of the same form.
@@ -43,10 +52,8 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
     width, style_width = content.shape[2], style.shape[2]
     content_cells, style_cells, weight = comparable_cells(content, style, k)  # [h * w, C], [C, hs * ws], of patches
     content_cells, style_cells = content_cells.contiguous(), style_cells.T.contiguous()
-    steps = torch.tensor(_NEIGHBORS, device=device).T[:, None]  # [2, 1, 4]
-    last, last_of_style = (
-        torch.tensor(sizes, device=device)[:, None, None] - 1 for sizes in (matches.shape, weight.shape)
-    )
+    (rows, columns), (style_rows, style_columns) = matches.shape, weight.shape
+    steps = constant(neighbors, device, torch.int64)
     within = torch.arange(k, device=device)
     cells_of_patch, cells_of_style_patch = (
         (within[:, None] * side + within).flatten() for side in (width, style_width)
@@ -67,20 +74,21 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
         return torch.cat(products).float() * weight[places[0], places[1]]
 
     found = torch.stack([matches // style_width, matches % style_width])  # [2, rows, columns]
-    places = torch.stack(torch.meshgrid(*(torch.arange(n, device=device) for n in matches.shape), indexing="ij"))
-    begun = scores(places.flatten(1), found.flatten(1)[..., None]).view(matches.shape)
-    colors = [(places.sum(0) % 2 == color).nonzero().T for color in (0, 1)]  # [2, n] each
+    colors = [constant(checkerboard, device, torch.int64, rows, columns, color) for color in (0, 1)]  # [2, n] each
+    begun = torch.empty(rows, columns, device=device)
+    for patches in colors:
+        begun[patches[0], patches[1]] = scores(patches, found[:, patches[0], patches[1], None])[:, 0]
     score = torch.ones_like(begun)  # of what is found, in units of what was at first
 
     for _ in range(TURNS):
         for patches in colors:
             at = tuple(patches)
-            asked = patches[..., None] + steps  # [2, n, 4]
-            there = ((asked >= 0) & (asked <= last)).all(0)
-            asked = torch.minimum(asked.clamp(min=0), last)
-            continued = found[:, asked[0], asked[1]] - steps
-            there &= ((continued >= 0) & (continued <= last_of_style)).all(0)
-            continued = torch.minimum(continued.clamp(min=0), last_of_style)
+            asked_row, asked_column = patches[..., None] + steps  # [n, 4] each
+            there = (asked_row >= 0) & (asked_row < rows) & (asked_column >= 0) & (asked_column < columns)
+            asked = found[:, asked_row.clamp(0, rows - 1), asked_column.clamp(0, columns - 1)]
+            row, column = asked - steps
+            there &= (row >= 0) & (row < style_rows) & (column >= 0) & (column < style_columns)
+            continued = torch.stack([row.clamp(0, style_rows - 1), column.clamp(0, style_columns - 1)])  # [2, n, 4]
             # In units of the first score, which may be negative. To score better than that counts for nothing: patches
             # that were chosen to keep together are to move together.
             new = 1 + (scores(patches, continued) - begun[at][:, None]) / begun[at][:, None].abs()

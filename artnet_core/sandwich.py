@@ -25,8 +25,8 @@ COHERENCE = 0.97
 """Share of the best patch's score for which one is taken that keeps together with its neighbours', see ``swap``."""
 
 CONTINUITY = 0.95
-"""The like for one that continues a neighbour's, at a ``detail`` of 0. Towards ``DEFAULT_DETAIL`` it rises to 1, since
-there nothing is copied within cells that could be continued."""
+"""Share of what a patch then scores for which one is taken that continues a neighbour's, at a ``detail`` of 0. Towards
+``DEFAULT_DETAIL`` it rises to 1, since there nothing is copied within cells that could be continued."""
 
 # Comparisons up to which all patches are matched with all: 512 x 512 pixels with 1024 x 1024, or the other way round.
 # Beyond that, style cells that content is compared with at the most before matches are refined.
@@ -70,7 +70,8 @@ def content_shares(channels: int, detail: float) -> Tensor:
 
     Lines come first. The cosines that vary within a cell are swapped in patches that rarely continue one another: they
     lose the content's lines, draw few of the style's, and where one patch matches a whole area they repeat in every
-    cell. With rising ``detail`` they soon give way to the content's own, all other channels, colours among them, late.
+    cell, or in every few where matches are passed on. With rising ``detail`` they soon give way to the content's own,
+    all other channels, colours among them, late.
 
     Args:
         channels: of the aggregated features; the last are the cosines.
@@ -98,7 +99,7 @@ def sandwich_swap(
     The first AdaIN projects the content into the texture style's space, the swap replaces its patches by the style's,
     the last AdaIN aligns mean and standard deviation of every channel to the colour style. Unlike in the paper, patches
     are compared by the channels of conv1 alone, while those of all layers are copied, and keep together with their
-    neighbours' where that costs little of their score.
+    neighbours' where that costs little of their score; towards a ``detail`` of 0 they continue them.
 
     Args:
         content: features of B pictures.
@@ -125,6 +126,7 @@ def sandwich_swap(
     if detail < 1:
         compared = content.layers[COMPARED_LAYER]
         continuity = 1 - (1 - CONTINUITY) * max(0.0, 1 - detail / DEFAULT_DETAIL)
+        # Surroundings may cost what continuing a neighbour may.
         swapped = bounded_swap(projected, texture.data, patch_size, compared, min(COHERENCE, continuity), continuity)
         shares = constant(content_shares, projected.device, projected.dtype, projected.shape[1], detail)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares)

@@ -35,7 +35,10 @@ KEPT_BLOCK = "inception3b"
 """Up to here the trunk of an encoder that a run begins with stays as it is."""
 
 _CALIBRATION_BATCHES = 8
+
+# Channels with less energy than this share of the mean are not to make up for what the fit misses.
 _FAINT = 1e-2
+
 _SCORE_DECAY = 0.9
 _WEIGHT_DECAY = 0.01
 

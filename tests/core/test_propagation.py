@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -15,6 +17,9 @@ from artnet_core.propagation import TURNS, propagate_matches
 from artnet_core.sandwich import CONTINUITY
 
 from .conftest import compared_maps, maps
+
+CLOSE = 1e-5
+"""Scores nearer to one another than this may come in another order where they are added up in another."""
 
 
 def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
@@ -26,7 +31,7 @@ def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
 
 
 def walk(matches: Tensor, scores: Tensor, style_width: int, share: float) -> Tensor:
-    """What ``propagate_matches`` does, one patch after the other."""
+    """What ``propagate_matches`` does, one patch after the other, from best matches."""
     rows, columns, style_rows, style_columns = scores.shape
     places = [(r, c) for r in range(rows) for c in range(columns)]
     found = {at: divmod(int(matches[at]), style_width) for at in places}
@@ -46,13 +51,12 @@ def walk(matches: Tensor, scores: Tensor, style_width: int, share: float) -> Ten
                         row, column = found[r + i, c + j]
                         if 0 <= row - i < style_rows and 0 <= column - j < style_columns:
                             offered.append((row - i, column - j))
-                own = value((r, c), found[r, c]) + (1 - share) * offered.count(found[r, c])
-                allowed = [place for place in offered if value((r, c), place) >= share]
-                best = max(
-                    allowed, key=lambda place: value((r, c), place) + (1 - share) * offered.count(place), default=None
-                )
-                if best is not None and value((r, c), best) + (1 - share) * offered.count(best) > own + 1e-6:
-                    found[r, c] = best
+                worths = {found[r, c]: value((r, c), found[r, c])}
+                worths |= {place: value((r, c), place) for place in offered if value((r, c), place) >= share}
+                worths = {place: worth + (1 - share) * offered.count(place) for place, worth in worths.items()}
+                assume(all(abs(value((r, c), place) - share) > CLOSE for place in offered))
+                assume(all(abs(one - two) > CLOSE for one, two in itertools.combinations(worths.values(), 2)))
+                found[r, c] = max(worths, key=lambda place: worths[place])
     return torch.tensor([row * style_width + column for row, column in found.values()]).view(rows, columns)
 
 
@@ -64,7 +68,7 @@ def test_equals_a_walk_over_all_scores(h: int, w: int, hs: int, ws: int, k: int,
     content, style = maps(seed, 4, (h, w), (hs, ws))
     matches = match_patches(content, style, k)
     found = propagate_matches(matches, content, style, k, share)
-    assert torch.equal(found, walk(matches, all_scores(content, style, k), ws, share))
+    assert torch.equal(found, walk(matches, all_scores(content.double(), style.double(), k), ws, share))
 
 
 def test_a_share_of_one_changes_nothing() -> None:
@@ -100,12 +104,13 @@ def test_pieces_of_the_style_grow_on_real_features(model: ArtNet, photo: Tensor,
     assert (scores(found) >= (CONTINUITY - 1e-4) * scores(matches)).all()
 
 
-def test_a_calm_area_takes_a_piece_of_a_calm_style() -> None:
-    """Not one patch in every cell, where all score nearly alike."""
-    generator = torch.Generator().manual_seed(0)
+@pytest.mark.parametrize("seed", range(6))
+def test_a_calm_area_takes_more_than_one_patch_of_a_calm_style(seed: int) -> None:
+    """Alone, each of its cells takes the same."""
     content = torch.ones(8, 20, 20)
-    style = 1 + 0.05 * torch.rand(8, 20, 20, generator=generator)
+    style = 1 + 0.05 * torch.rand(8, 20, 20, generator=torch.Generator().manual_seed(seed))
     matches = match_patches(content, style)
     assert (matches == matches[0, 0]).all()
     found = propagate_matches(matches, content, style, 3, CONTINUITY)
-    assert (found[:, 1:] == found[:, :-1] + 1).float().mean() > 0.5
+    across, down = found[:, 1:] == found[:, :-1] + 1, found[1:] == found[:-1] + 20
+    assert across.float().mean() + down.float().mean() > 0.4

@@ -44,6 +44,19 @@ def test_detail_zero_is_adain_swap_adain(encoded: tuple[Features, Features, Feat
     torch.testing.assert_close(sandwich_swap(content, texture, color, detail=0.0).data, expected)
 
 
+@pytest.mark.parametrize(("detail", "coherence", "continuity"), [(0.06, 0.96, 0.96), (0.15, 0.97, 0.975)])
+def test_less_is_passed_on_towards_the_default_detail(
+    encoded: tuple[Features, Features, Features], detail: float, coherence: float, continuity: float
+) -> None:
+    content, texture, color = encoded
+    projected = adain(content.data, texture.data)
+    swapped = swap(
+        projected, texture.data, compared=content.layers["conv1"], coherence=coherence, continuity=continuity
+    )
+    expected = adain(torch.lerp(swapped, projected, content_shares(projected.shape[1], detail)), color.data)
+    torch.testing.assert_close(sandwich_swap(content, texture, color, detail=detail).data, expected)
+
+
 def test_nothing_is_passed_on_where_no_lines_are_copied(encoded: tuple[Features, Features, Features]) -> None:
     content, texture, color = encoded
     projected = adain(content.data, texture.data)

@@ -67,14 +67,18 @@ def resample_block(block: Tensor, stride: int, target: int) -> Tensor:
 
 
 def aggregate(
-    layers: Iterable[tuple[str, Tensor]], stride: int, cut_top: int = MARGIN, cut_bottom: int = MARGIN
+    layers: Iterable[tuple[int, Tensor]],
+    stride: int,
+    dtype: torch.dtype,
+    cut_top: int = MARGIN,
+    cut_bottom: int = MARGIN,
 ) -> Tensor:
     """Concatenates layers of a padded picture at one stride and cuts the margin off.
 
     Args:
-        layers: ``(name, [B, C_i, H / s_i, W / s_i])``, names as in :data:`LAYERS`; the strides s_i are those of
-            :data:`BLOCK_STRIDES`, and the target's own for the cosines.
+        layers: strides s_i with maps ``[B, C_i, H / s_i, W / s_i]``, in the order of :data:`LAYERS`.
         stride: stride of the result, 8 or 16.
+        dtype: of the result.
         cut_top: pixels of the picture to cut off at the top, a multiple of 16.
         cut_bottom: likewise at the bottom.
 
@@ -83,9 +87,9 @@ def aggregate(
     """
     side = MARGIN // stride
     resampled = []
-    for name, layer in layers:
-        cells = resample_block(layer, BLOCK_STRIDES.get(name, stride), stride)
+    for layer_stride, layer in layers:
+        cells = resample_block(layer, layer_stride, stride)
         rows = slice(cut_top // stride, cells.shape[-2] - cut_bottom // stride)
         # A view of a part does not count as channels_last, and all that follows would turn the whole map around.
-        resampled.append(cells[..., rows, side:-side].contiguous(memory_format=torch.channels_last))
+        resampled.append(cells[..., rows, side:-side].to(dtype).contiguous(memory_format=torch.channels_last))
     return torch.cat(resampled, 1)

@@ -123,6 +123,10 @@ def _per_channel(values: tuple[float, ...]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1)
 
 
+def _averaged(features: Tensor, pooling: int) -> Tensor:
+    return F.avg_pool2d(features, pooling) if pooling > 1 else features
+
+
 class ConvBlock(nn.Module):
     """Convolution, batch norm (absent once folded) and ReLU: torchvision's ``BasicConv2d``."""
 
@@ -207,7 +211,9 @@ class Encoder(nn.Module):
         """Images ``[B, 3, H, W]`` in 0..1 to the range the weights were trained on."""
         return normalize(images, self.mean, self.std)
 
-    def blocks(self, images: Tensor, dtype: torch.dtype | None = None) -> Iterator[tuple[str, Tensor]]:
+    def blocks(
+        self, images: Tensor, dtype: torch.dtype | None = None, conv1_stride: int = BLOCK_STRIDES["conv1"]
+    ) -> Iterator[tuple[str, Tensor]]:
         """Yields ``(name, features)`` for each block of :data:`BLOCK_STRIDES` as soon as it is known.
 
         A consumer that reduces each block at once never holds the large early maps together.
@@ -215,9 +221,11 @@ class Encoder(nn.Module):
         Args:
             images: ``[B, 3, H, W]``, RGB, 0..1, in the dtype of conv1's weights; H and W at least 32.
             dtype: of all weights but conv1's, and of the features; by default conv1's.
+            conv1_stride: pixels per cell that conv1's features are averaged to for the consumer, a multiple of 2. Means
+                are taken before anything is rounded and are in the images' dtype.
         """
-        x = self._first(images, images.dtype if dtype is None else dtype)
-        yield "conv1", x  # [B, 64, H/2, W/2]
+        x, conv1 = self._first(images, images.dtype if dtype is None else dtype, conv1_stride // BLOCK_STRIDES["conv1"])
+        yield "conv1", conv1  # [B, 64, H/s, W/s], s the stride asked for
         for name, module in self.named_children():
             if name == "conv1":
                 continue
@@ -227,21 +235,27 @@ class Encoder(nn.Module):
             if name in BLOCK_STRIDES:
                 yield name, x  # [B, 192, H/4, W/4], [B, 480, H/8, W/8], [B, 832, H/16, W/16]
 
-    def _first(self, images: Tensor, dtype: torch.dtype) -> Tensor:
-        """conv1's output in this dtype; where that is not its own, some rows at a time, as no other map is as large."""
+    def _first(self, images: Tensor, dtype: torch.dtype, pooling: int) -> tuple[Tensor, Tensor]:
+        """conv1's output in this dtype, and averaged over ``pooling`` x ``pooling`` cells.
+
+        Where the dtype is not its own, some rows at a time, as no other map is as large.
+        """
         if dtype == images.dtype:
             output: Tensor = self.conv1(self.normalize(images))
-            return output
+            return output, _averaged(output, pooling)
         batch, _, height, width = images.shape
         shape = batch, self.widths["conv1"], (height + 1) // 2, (width + 1) // 2
         result = torch.empty(shape, dtype=dtype, device=images.device, memory_format=torch.channels_last)
-        rows = max(1, 2 * piece_elements(images.device) // (shape[0] * shape[1] * shape[3]))
+        rows = max(1, 2 * piece_elements(images.device) // (shape[0] * shape[1] * shape[3]) // pooling) * pooling
+        averaged = []
         for top in range(0, shape[2], rows):
             end = min(top + rows, shape[2])
             before = min(top, _CONV1_REACH)
             strip = images[..., 2 * (top - before) : 2 * (end + _CONV1_REACH), :]
-            result[..., top:end, :] = self.conv1(self.normalize(strip))[..., before : before + end - top, :]
-        return result
+            piece = self.conv1(self.normalize(strip))[..., before : before + end - top, :]
+            result[..., top:end, :] = piece
+            averaged.append(_averaged(piece, pooling))
+        return result, result if pooling == 1 else torch.cat(averaged, 2)
 
     def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """All blocks by name; see :meth:`blocks`."""

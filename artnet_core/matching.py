@@ -38,7 +38,7 @@ def match_patches(
 
     Args:
         content: ``[C, h, w]``.
-        style: ``[C, hs, ws]``; where it is float16 cells are multiplied in that, else in float32. Sums are float32.
+        style: ``[C, hs, ws]``.
         patch_size: k; both maps are at least k x k.
         near: for each content patch n style patches, int64 ``[h - k + 1, w - k + 1, n]`` in the form of the result. The
             best of these is taken where its score is at least ``coherence`` times the best of all.
@@ -74,8 +74,6 @@ def match_patches(
         # A neighbour in both maps lies equally far on in memory for all pairs of cells, so what is added is flat. Sums
         # that run over an edge are no scores.
         block = products[: end - top + k - 1].view(-1)
-        if block.dtype != torch.float32:
-            block = sums[0, : len(block)].copy_(block)
         along_row = _sums(block, pairs + 1, k, sums[1])
         _sums(along_row, volume + style_width, k, sums[0])
         scores = sums[0, : (end - top) * volume].view(end - top, width, style_height, style_width)
@@ -103,19 +101,12 @@ def _max(scores: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def comparable_cells(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cells to be multiplied, and what each style patch's score is multiplied by, float32.
+    """Cells to be multiplied, and what each style patch's score is multiplied by.
 
-    Cells are float16 where the style is, else float32: products of 8 bits would make other patches the best.
+    All in float32, whatever the maps are in: by rounded products other patches would be the best.
     """
-    content, style_values = content.float(), style.float()
-    half = style.dtype == torch.float16
-    if half:
-        # No product exceeds 1, so that sums of many channels stay in half precision's range.
-        content = content / content.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
-        style_values = style_values / style_values.norm(dim=0).amax().clamp(min=_SMALLEST_NORM)
-    weight = patch_norms(style_values, patch_size).clamp(min=_SMALLEST_NORM).reciprocal()
-    dtype = torch.float16 if half else torch.float32
-    return content.flatten(1).T.to(dtype), style_values.flatten(1).to(dtype), weight
+    weight = patch_norms(style, patch_size).clamp(min=_SMALLEST_NORM).reciprocal()
+    return content.float().flatten(1).T, style.float().flatten(1), weight
 
 
 def _sums(values: Tensor, step: int, count: int, out: Tensor) -> Tensor:

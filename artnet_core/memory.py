@@ -50,7 +50,8 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     * S2: the projected content with the cells that are matched, and a block of the correlation volume and its two sums
       beside the patches that keep together, or for large pictures what refining matches reads of both maps; or three
       maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
-    * decoder: the largest convolution: its input, a copy of that with its borders, and its output.
+    * decoder: the largest convolution: its input, a copy of that with its borders, and its output, beside the features
+      in the decoder's own dtype.
 
     The style is taken to be as large as the frame.
 
@@ -71,8 +72,10 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     beside = 3 * height * width * _FLOAT32 + 2 * feature_values * element
 
     encoder = _encoder_bytes(model, (rows + 2 * MARGIN) * (columns + 2 * MARGIN), feature_values, element)
-    transfer = _transfer_bytes(channels, model.layers[COMPARED_LAYER], grid, grid, model.dtype, device or model.device)
+    transfer = _transfer_bytes(channels, model.layers[COMPARED_LAYER], grid, grid, element, device or model.device)
     decoder = _decoder_bytes(model, rows * columns, element)
+    if model.feature_dtype != model.dtype:
+        decoder += feature_values * element
     return int(_RESERVE * (beside + max(encoder, transfer, decoder)))
 
 
@@ -92,7 +95,8 @@ def transfer_bytes(content: Features, style: Features, device: torch.device, dty
     _, channels, height, width = content.data.shape
     style_size = style.data.shape[-2], style.data.shape[-1]
     compared = content.layers[COMPARED_LAYER] if dtype is None else channels
-    count = _transfer_bytes(channels, compared, (height, width), style_size, dtype or content.data.dtype, device)
+    element = (dtype or content.data.dtype).itemsize
+    count = _transfer_bytes(channels, compared, (height, width), style_size, element, device)
     if dtype is not None:
         count += channels * (height * width + style_size[0] * style_size[1]) * dtype.itemsize
     return int(_RESERVE * count)
@@ -103,11 +107,9 @@ def _transfer_bytes(
     compared: int,
     content: tuple[int, int],
     style: tuple[int, int],
-    dtype: torch.dtype,
+    element: int,
     device: torch.device,
 ) -> int:
-    element = dtype.itemsize
-    multiplied = element if dtype == torch.float16 else _FLOAT32
     cells, style_cells = content[0] * content[1], style[0] * style[1]
     pooling = matching_pool(content, style)
     content_map = channels * cells
@@ -116,26 +118,24 @@ def _transfer_bytes(
     row_volume = math.ceil(content[1] / pooling) * style_cells // pooling**2
     block_rows = max(1, min(content[0], piece_elements(device) // row_volume)) + _PATCH_SIZE - 1
 
-    matching = coarse_values * (multiplied + _FLOAT32) + block_rows * row_volume * (multiplied + 2 * _FLOAT32)
+    matching = 2 * coarse_values * _FLOAT32 + 3 * block_rows * row_volume * _FLOAT32
     if pooling == 1:
         matching += cells * (COHERENT_CELLS + 2 * REACH) ** 2 * _INT64
     else:
-        matching = max(matching, _refining_bytes(compared, content, pooling, multiplied, device))
-        matching += coarse_values * element + (key_values + compared * style_cells) * (multiplied + _FLOAT32)
+        matching = max(matching, _refining_bytes(compared, content, pooling, device))
+        matching += coarse_values * element + 2 * (key_values + compared * style_cells) * _FLOAT32
     matching += content_map * element
     copying = (3 * content_map + channels * style_cells) * element
     return max(matching, copying)
 
 
-def _refining_bytes(
-    compared: int, content: tuple[int, int], pooling: int, multiplied: int, device: torch.device
-) -> int:
+def _refining_bytes(compared: int, content: tuple[int, int], pooling: int, device: torch.device) -> int:
     rows, columns = (math.ceil(side / pooling) for side in content)
     tile = (pooling + _PATCH_SIZE - 1) ** 2
     area = (pooling + _PATCH_SIZE - 1 + 2 * REACH) ** 2
     row_values = columns * compared * (tile + area)
     block = max(1, min(rows, piece_elements(device) // row_values))
-    return block * (row_values * multiplied + columns * 3 * tile * area * _FLOAT32)
+    return block * (row_values + columns * 3 * tile * area) * _FLOAT32
 
 
 def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:

@@ -12,7 +12,7 @@ from .aggregation import MARGIN, MULTIPLE, aggregate, pad_images
 from .dct import CHANNELS as DCT_CHANNELS
 from .dct import dct
 from .decoder import Decoder
-from .encoder import RECEPTIVE_RADIUS, Encoder, block_widths
+from .encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
 from .features import Features, check_style_count, style_at
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
 
@@ -54,7 +54,7 @@ class ArtNet(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What features are in: the dtype of the decoder's weights.
+        """What convolutions work in: the dtype of the decoder's weights.
 
         A host whose layers cast their weights to what they read may set another.
         """
@@ -66,11 +66,19 @@ class ArtNet(nn.Module):
 
     @property
     def image_dtype(self) -> torch.dtype:
-        """What pictures are read in, by conv1 and as cosines: the features' dtype, but float32 where that is bfloat16.
+        """What pictures are read in, by conv1 and as cosines: :attr:`dtype`, but float32 where that is bfloat16.
 
         Patches are compared by conv1's features: with 8 bits for pixels and sums many would find another match.
         """
         return torch.float32 if self.dtype == torch.bfloat16 else self.dtype
+
+    @property
+    def feature_dtype(self) -> torch.dtype:
+        """What aggregated features are in: :attr:`dtype`, but float16, of as many bytes, where that is bfloat16.
+
+        Its 11 bits keep the matches of nearly all patches, and features lie well in its range.
+        """
+        return torch.float16 if self.dtype == torch.bfloat16 else self.dtype
 
     def place(self, device: torch.device | str, dtype: torch.dtype) -> ArtNet:
         """Moves the weights to a device, in a dtype, those of conv1 in :attr:`image_dtype`."""
@@ -98,7 +106,7 @@ class ArtNet(nn.Module):
 
         Returns:
             Features whose data is ``[B, C, ceil(H / 16) * 16 / stride, ceil(W / 16) * 16 / stride]``, on the
-            model's device and in its dtype.
+            model's device, in :attr:`feature_dtype`.
 
         Raises:
             ValueError: the shape is not ``[B, 3, H, W]``, the batch or a side is empty, a value is not finite, or
@@ -118,11 +126,12 @@ class ArtNet(nn.Module):
     def aggregate(self, padded: Tensor, cut_top: int = MARGIN, cut_bottom: int = MARGIN) -> Tensor:
         """The features ``[B, C, h, w]`` of pictures that :func:`pad_images` padded, aggregated and cut as there."""
 
-        def layers() -> Iterator[tuple[str, Tensor]]:
-            yield from self.encoder.blocks(padded, self.dtype)
-            yield "dct", dct(padded, self.stride).to(self.dtype)
+        def layers() -> Iterator[tuple[int, Tensor]]:
+            for name, block in self.encoder.blocks(padded, self.dtype, self.stride):
+                yield self.stride if name == "conv1" else BLOCK_STRIDES[name], block
+            yield self.stride, dct(padded, self.stride)
 
-        return aggregate(layers(), self.stride, cut_top, cut_bottom)
+        return aggregate(layers(), self.stride, self.feature_dtype, cut_top, cut_bottom)
 
     def decode(self, features: Features, strip: int | None = None) -> Tensor:
         """Features to pictures ``[B, 3, H, W]``, float32, clamped to 0..1, of the size the features were taken at.

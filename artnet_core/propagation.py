@@ -40,7 +40,7 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
         matches: what :func:`~artnet_core.matching.match_patches` found for the same maps: int64
             ``[h - k + 1, w - k + 1]``, the style's cell ``row * ws + column`` at the upper left of each patch.
         content: ``[C, h, w]``.
-        style: ``[C, hs, ws]``, multiplied as in ``match_patches``.
+        style: ``[C, hs, ws]``.
         patch_size: k.
         share: 0..1, of the score that a patch begins with, which it keeps at least. Each neighbour's consent is worth
             as much as a patch may lose.
@@ -71,7 +71,7 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
             )[:, 0]
             for some, some_of_style in zip(torch.split(cells, block), torch.split(style_patches, block), strict=True)
         ]
-        return torch.cat(products).float() * weight[places[0], places[1]]
+        return torch.cat(products) * weight[places[0], places[1]]
 
     found = torch.stack([matches // style_width, matches % style_width])  # [2, rows, columns]
     colors = [constant(checkerboard, device, torch.int64, rows, columns, color) for color in (0, 1)]  # [2, n] each

@@ -29,7 +29,7 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
         coarse: what :func:`~artnet_core.matching.match_patches` found, with the same patch size, for both maps averaged
             over ``pooling`` x ``pooling`` cells: int64 ``[rows, columns]``.
         content: ``[C, h, w]``.
-        style: ``[C, hs, ws]``, multiplied as in ``match_patches``.
+        style: ``[C, hs, ws]``.
         patch_size: k, odd.
         pooling: fine cells per side of a coarse one, at least 2.
 
@@ -64,7 +64,7 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
         style_area = (top + area_rows[:, None]) * style_width + left + area_columns  # [n, of rows, of columns]
         tiles = F.embedding(cells.flatten(2).flatten(0, 1), of_rows)  # [n, cells of a tile, C]
         products = torch.bmm(tiles, F.embedding(style_area.flatten(1), style_cells).mT)
-        products = products.float().view(-1, len(tile), len(tile), len(area_rows), len(area_columns))
+        products = products.view(-1, len(tile), len(tile), len(area_rows), len(area_columns))
         scores = _diagonal_sums(_diagonal_sums(products, 1, k), 2, k)  # [n, p, p, window_rows, window_columns]
         of_window = (top + along(window_rows)[:, None]) * weight_columns + left + along(window_columns)
         scores = scores * weight.flatten()[of_window][:, None, None]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torchvision.models import GoogLeNet
@@ -125,6 +126,17 @@ def test_conv1_is_float32_in_bfloat16(model: ArtNet) -> None:
     found = half.encoder(images, half.dtype)
     assert torch.equal(found["conv1"], model.encoder.conv1(model.encoder.normalize(images)).bfloat16())
     assert {block.dtype for block in found.values()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+def test_conv1_is_averaged_before_it_is_rounded(model: ArtNet, stride: int) -> None:
+    half = load(dtype=torch.bfloat16)
+    images = torch.rand(1, 3, 208, 2048, generator=torch.Generator().manual_seed(0))
+    for encoder, dtype in ((model.encoder, model.dtype), (half.encoder, half.dtype)):
+        first, *others = encoder.blocks(images, dtype, stride)
+        expected = F.avg_pool2d(model.encoder.conv1(model.encoder.normalize(images)), stride // 2)
+        torch.testing.assert_close(first[1], expected)
+        assert all(torch.equal(block, encoder(images, dtype)[name]) for name, block in others)
 
 
 def test_receptive_radius(model: ArtNet) -> None:

@@ -188,18 +188,6 @@ def test_even_patches_are_refused(patch_size: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_half_precision_finds_patches_as_good(dtype: torch.dtype, scale: float) -> None:
-    """Rounding may tip near ties; what is found is next to the best, however large the features are."""
-    generator = torch.Generator().manual_seed(0)
-    content, style = torch.rand(24, 14, 11, generator=generator), torch.rand(24, 12, 16, generator=generator) * scale
-    patches = F.normalize(F.unfold(style[None], 3)[0], dim=0)  # [C * 9, positions]
-    scores = F.unfold(content[None], 3)[0].T @ patches
-    found = match_patches(content, style.to(dtype)).flatten()
-    found = found // 16 * 14 + found % 16
-    assert (scores.gather(1, found[:, None])[:, 0] >= (1 - torch.finfo(dtype).eps) * scores.amax(1)).all()
-
-
-def test_bfloat16_is_multiplied_in_float32() -> None:
-    content, style = (values.bfloat16() for values in maps(3, 24, (14, 11), (12, 16)))
+def test_half_precision_is_multiplied_in_float32(dtype: torch.dtype) -> None:
+    content, style = (values.to(dtype) for values in maps(3, 24, (14, 11), (12, 16)))
     assert torch.equal(match_patches(content, style), match_patches(content.float(), style.float()))

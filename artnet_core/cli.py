@@ -22,6 +22,7 @@ from .picture import Picture, pictures_in, read_picture, write_picture
 from .precision import fastest_dtype
 from .pruning import multiply_adds_per_pixel, parameters, prune_zero_channels
 from .sandwich import DEFAULT_DETAIL
+from .steadiness import FrameBefore
 from .transfers import ALL_METHODS, METHODS
 
 
@@ -40,15 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def stylize(options: argparse.Namespace) -> None:
     """``artnet stylize``: one picture or a folder of them, with one style or a folder of them."""
     model = _load(options)
+    if options.steady and not options.content.is_dir():
+        raise ValueError(f"--steady is for the frames of a video, but {options.content} is no folder: leave it out.")
     jobs = list(_jobs(options.content, options.style, options.output))
     _check_targets(jobs, options.color)
     color = None if options.color is None else model.encode(read_picture(options.color).rgb)
     textures: dict[Path, Features] = {}
+    before: FrameBefore | None = None
     for content_path, style_path, target in tqdm(jobs, unit="picture", disable=len(jobs) == 1):
         if style_path not in textures:
             textures = {style_path: model.encode(read_picture(style_path).rgb)}
+            before = FrameBefore() if options.steady else None
         content = read_picture(content_path, options.size)
-        rgb = _paint(model, content.rgb, textures[style_path], color, options)
+        rgb = _paint(model, content.rgb, textures[style_path], color, before, options)
         write_picture(target, Picture(rgb, content.alpha))
     print(f"Wrote {jobs[0][2]}" if len(jobs) == 1 else f"Wrote {len(jobs)} pictures to {options.output}")
 
@@ -129,12 +134,19 @@ def _jobs(content: Path, style: Path, output: Path) -> Iterator[tuple[Path, Path
 
 
 def _paint(
-    model: ArtNet, content: Tensor, texture: Features, color: Features | None, options: argparse.Namespace
+    model: ArtNet,
+    content: Tensor,
+    texture: Features,
+    color: Features | None,
+    before: FrameBefore | None,
+    options: argparse.Namespace,
 ) -> Tensor:
     """One frame, in strips where memory does not suffice for all of it."""
     rows = Strips(content.shape[2], is_out_of_memory, torch.cuda.empty_cache)
     strength, detail = options.strength, options.detail
-    return rows.run(lambda strip: model.stylize_frame(content, texture, color, strength, detail, strip=strip))
+    return rows.run(
+        lambda strip: model.stylize_frame(content, texture, color, strength, detail, strip=strip, before=before)
+    )
 
 
 def _check_targets(jobs: Sequence[tuple[Path, Path, Path]], color: Path | None) -> None:
@@ -165,6 +177,9 @@ def _parser() -> argparse.ArgumentParser:
         "--detail", type=float, default=DEFAULT_DETAIL, help="0 painterly to 1 faithful (default: %(default)s)"
     )
     command.add_argument("--size", type=_positive, help="resize the content's longer side to so many pixels")
+    command.add_argument(
+        "--steady", action="store_true", help="the content is a folder of a video's frames: strokes flicker less"
+    )
     _model_options(command)
     command.set_defaults(run=stylize)
 

@@ -12,6 +12,7 @@ The best patches of neighbours may come from anywhere in the style. Hertzmann et
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -98,6 +99,43 @@ def _max(scores: Tensor) -> tuple[Tensor, Tensor]:
     of_row = scores.gather(2, row[..., None, None].expand(-1, -1, 1, scores.shape[3]))[:, :, 0]
     highest, column = of_row.max(2)
     return highest, row * scores.shape[3] + column
+
+
+def pair_scores(content: Tensor, style: Tensor, patch_size: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """What some pairs of patches score, where :func:`match_patches` scores all of them.
+
+    Args:
+        content: ``[C, h, w]``.
+        style: ``[C, hs, ws]``.
+        patch_size: k.
+
+    Returns:
+        A function of n content patches and m patches of the style for each, rows and columns of the cells at their
+        upper left: int64 ``[2, n]`` and ``[2, n, m]`` to float32 ``[n, m]``.
+    """
+    width, style_width, device = content.shape[2], style.shape[2], content.device
+    content_cells, style_cells, weight = comparable_cells(content, style, patch_size)
+    content_cells, style_cells = content_cells.contiguous(), style_cells.T.contiguous()
+    within = torch.arange(patch_size, device=device)
+    cells_of_patch, cells_of_style_patch = (
+        (within[:, None] * side + within).flatten() for side in (width, style_width)
+    )
+    patch_values = patch_size**2 * content.shape[0]
+
+    def scores(patches: Tensor, places: Tensor) -> Tensor:
+        cells = (patches[0] * width + patches[1])[:, None] + cells_of_patch
+        style_patches = (places[0] * style_width + places[1])[..., None] + cells_of_style_patch
+        block = max(1, piece_elements(device) // ((places.shape[2] + 1) * patch_values))
+        products = [
+            torch.bmm(
+                F.embedding(some, content_cells).flatten(1)[:, None],  # [block, 1, k * k * C]
+                F.embedding(some_of_style, style_cells).flatten(2).mT,
+            )[:, 0]
+            for some, some_of_style in zip(torch.split(cells, block), torch.split(style_patches, block), strict=True)
+        ]
+        return torch.cat(products) * weight[places[0], places[1]]
+
+    return scores
 
 
 def comparable_cells(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,6 +15,7 @@ from .decoder import Decoder
 from .encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
 from .features import Features, check_style_count, style_at
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
+from .steadiness import FrameBefore
 
 
 class ArtNet(nn.Module):
@@ -167,6 +168,7 @@ class ArtNet(nn.Module):
         strength: float = 1.0,
         detail: float = DEFAULT_DETAIL,
         patch_size: int = 3,
+        steady: bool = False,
     ) -> Tensor:
         """Paints the content with the style's strokes and the colour style's palette.
 
@@ -179,6 +181,8 @@ class ArtNet(nn.Module):
             strength: 0 returns the content itself, 1 the whole transfer.
             detail: 0 painterly, 1 faithful to the content; see :func:`sandwich_swap`.
             patch_size: side of the swapped patches in cells, odd.
+            steady: whether the content is a video: strokes then stay where they were in the frame before where they
+                still fit.
 
         Returns:
             ``[B, 3, H, W]``, float32, 0..1, on the model's device.
@@ -192,6 +196,7 @@ class ArtNet(nn.Module):
                 check_style_count(name, len(images), len(content))
         texture_at = style_at(len(style), lambda index: self.encode(style[index : index + 1]))
         color_at = None if color is None else style_at(len(color), lambda index: self.encode(color[index : index + 1]))
+        before = FrameBefore() if steady else None
         result = torch.empty(content.shape, dtype=torch.float32, device=self.device)
         for index in range(len(content)):
             result[index : index + 1] = self.stylize_frame(
@@ -201,6 +206,7 @@ class ArtNet(nn.Module):
                 strength,
                 detail,
                 patch_size,
+                before=before,
             )
         return result
 
@@ -213,6 +219,7 @@ class ArtNet(nn.Module):
         detail: float = DEFAULT_DETAIL,
         patch_size: int = 3,
         strip: int | None = None,
+        before: FrameBefore | None = None,
     ) -> Tensor:
         """:meth:`stylize` with styles that are encoded already, as for the frames of a video.
 
@@ -220,7 +227,7 @@ class ArtNet(nn.Module):
         strength 0 is the content itself and nothing jumps on the way there.
         """
         features = self.encode(content, strip)
-        transferred = sandwich_swap(features, texture, color, strength, detail, patch_size)
+        transferred = sandwich_swap(features, texture, color, strength, detail, patch_size, before)
         if strength == 0:
             return content.to(self.device, torch.float32, copy=True)
         images = self.decode(transferred, strip)

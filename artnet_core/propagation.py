@@ -9,12 +9,10 @@ every cell of a calm area would take one and the same patch. Where nothing at al
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .constants import constant
-from .matching import comparable_cells
-from .pieces import piece_elements
+from .matching import pair_scores
 
 TURNS = 2
 """How often each patch asks its neighbours; few change after that."""
@@ -49,29 +47,10 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
         Matches of the same form.
     """
     k, device = patch_size, matches.device
-    width, style_width = content.shape[2], style.shape[2]
-    content_cells, style_cells, weight = comparable_cells(content, style, k)  # [h * w, C], [C, hs * ws], of patches
-    content_cells, style_cells = content_cells.contiguous(), style_cells.T.contiguous()
-    (rows, columns), (style_rows, style_columns) = matches.shape, weight.shape
+    style_width = style.shape[2]
+    (rows, columns), (style_rows, style_columns) = matches.shape, (side - k + 1 for side in style.shape[1:])
     steps = constant(neighbors, device, torch.int64)
-    within = torch.arange(k, device=device)
-    cells_of_patch, cells_of_style_patch = (
-        (within[:, None] * side + within).flatten() for side in (width, style_width)
-    )
-
-    def scores(patches: Tensor, places: Tensor) -> Tensor:
-        """Of n content patches with m of the style each, ``[2, n]`` and ``[2, n, m]``: float32 ``[n, m]``."""
-        cells = (patches[0] * width + patches[1])[:, None] + cells_of_patch
-        style_patches = (places[0] * style_width + places[1])[..., None] + cells_of_style_patch
-        block = max(1, piece_elements(device) // ((places.shape[2] + 1) * k * k * content.shape[0]))
-        products = [
-            torch.bmm(
-                F.embedding(some, content_cells).flatten(1)[:, None],  # [block, 1, k * k * C]
-                F.embedding(some_of_style, style_cells).flatten(2).mT,
-            )[:, 0]
-            for some, some_of_style in zip(torch.split(cells, block), torch.split(style_patches, block), strict=True)
-        ]
-        return torch.cat(products) * weight[places[0], places[1]]
+    scores = pair_scores(content, style, k)
 
     found = torch.stack([matches // style_width, matches % style_width])  # [2, rows, columns]
     colors = [constant(checkerboard, device, torch.int64, rows, columns, color) for color in (0, 1)]  # [2, n] each

@@ -12,6 +12,7 @@ from .constants import constant
 from .dct import CHANNELS as DCT_CHANNELS
 from .dct import MEANS as DCT_MEANS
 from .features import Features, check_style
+from .steadiness import FrameBefore
 from .swap import swap
 
 DEFAULT_DETAIL = 0.3
@@ -58,11 +59,12 @@ def bounded_swap(
     compared: int | None = None,
     coherence: float = 1.0,
     continuity: float = 1.0,
+    before: FrameBefore | None = None,
 ) -> Tensor:
     """:func:`~artnet_core.swap.swap` with the pooling that suits the sizes of the maps."""
     (height, width), (style_height, style_width) = content.shape[-2:], style.shape[-2:]
     pooling = matching_pool((height, width), (style_height, style_width))
-    return swap(content, style, patch_size, pooling, compared, coherence, continuity)
+    return swap(content, style, patch_size, pooling, compared, coherence, continuity, before)
 
 
 def content_shares(channels: int, detail: float) -> Tensor:
@@ -93,6 +95,7 @@ def sandwich_swap(
     strength: float = 1.0,
     detail: float = DEFAULT_DETAIL,
     patch_size: int = 3,
+    before: FrameBefore | None = None,
 ) -> Features:
     """Transfers texture and colour onto content.
 
@@ -109,6 +112,8 @@ def sandwich_swap(
         detail: how much of the projected content enters what the last AdaIN sees, see :func:`content_shares`: 0 copies
             patches everywhere, which is the paper's order of steps; 1 copies none, which is AdaIN.
         patch_size: side of the swapped patches in cells, odd.
+        before: steadies the strokes of a video: the content is its next frames, and each takes over from the one before
+            which patches it copies where they still fit, see :mod:`~artnet_core.steadiness`.
 
     Returns:
         Features of B pictures of the content's size. At strength 1 the mean and standard deviation of every channel
@@ -127,7 +132,8 @@ def sandwich_swap(
         compared = content.layers[COMPARED_LAYER]
         continuity = 1 - (1 - CONTINUITY) * max(0.0, 1 - detail / DEFAULT_DETAIL)
         # Surroundings may cost what continuing a neighbour may.
-        swapped = bounded_swap(projected, texture.data, patch_size, compared, min(COHERENCE, continuity), continuity)
+        coherence = min(COHERENCE, continuity)
+        swapped = bounded_swap(projected, texture.data, patch_size, compared, coherence, continuity, before)
         shares = constant(content_shares, projected.device, projected.dtype, projected.shape[1], detail)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares)
     transferred = align(mixed, *color.statistics)

@@ -9,6 +9,7 @@ from torch import Tensor
 from .matching import match_patches
 from .propagation import propagate_matches
 from .refinement import patches_near, refine_matches
+from .steadiness import FrameBefore
 
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
 _BAG_DEVICES = ("cpu", "cuda")
@@ -70,6 +71,7 @@ def swap(
     compared: int | None = None,
     coherence: float = 1.0,
     continuity: float = 1.0,
+    before: FrameBefore | None = None,
 ) -> Tensor:
     """Replaces each k x k patch of the content by the best matching patch of the style.
 
@@ -87,6 +89,7 @@ def swap(
             ``pooling`` > 1, and for maps too small to be pooled.
         continuity: 0..1. Below 1 a patch that continues a neighbour's is taken if it scores at least this share of what
             was found without, at each scale; see :func:`~artnet_core.propagation.propagate_matches`.
+        before: what frames of a video take over from the one before; a batch is its frames in their order.
 
     Returns:
         ``[B, C, h, w]``, every value a mean of style values.
@@ -104,6 +107,8 @@ def swap(
     for index, of_content in enumerate(content):
         of_style = style[index if len(style) > 1 else 0]
         matches = _match(of_content[:compared], of_style[:compared], patch_size, pooling, coherence, continuity)
+        if before is not None:
+            matches = before.steady(matches, of_content[:compared], of_style[:compared], patch_size)
         swapped.append(reassemble(matches, of_style, patch_size))
     # A stack is a copy, and video comes one frame at a time.
     return swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)

@@ -20,6 +20,8 @@ from artnet_core.mix import mix_styles
 from artnet_core.picture import Picture, read_picture, to_image
 from artnet_core.transfers import ALL_METHODS, LABELS, METHODS
 
+from .flicker import video
+
 ROOT = Path(__file__).parents[1]
 SHEETS = ROOT / "docs" / "sheets"
 HELP = ROOT / "web" / "docs" / "images"
@@ -49,7 +51,7 @@ def grid(rows: list[list[Tensor | None]], labels: list[str] | None = None) -> Im
 
 
 def readme_sheets(model: artnet.ArtNet) -> None:
-    """results.jpg (content x style), texture_and_color.jpg, detail.jpg, fast.jpg and methods.jpg."""
+    """results.jpg (content x style), texture_and_color.jpg, detail.jpg, fast.jpg, steady.jpg and methods.jpg."""
     styles = [
         example("style", name) for name in ("village_street_in_auvers", "great_wave", "composition_viii", "summertime")
     ]
@@ -79,6 +81,12 @@ def readme_sheets(model: artnet.ArtNet) -> None:
         rows.append([content, style, model.stylize(content, style), *painted])
     labels = ["content", "style", "artnet, detail 0.3", "artnet_fast, detail 0.1", "artnet_fast, detail 0.3"]
     grid(rows, labels).save(SHEETS / "fast.jpg", quality=88)
+
+    frames, style = video(example("content", "astronaut"), 0, 0.0), example("style", "great_wave")
+    videos = [model.stylize(frames, style, detail=0.1, steady=steady) for steady in (False, True)]
+    differences = [8 * (frames[-1:] - frames[-2:-1]).abs() for frames in videos]
+    labels = ["a frame with noise", "painted, detail 0.1", "less the one before, x 8", "the same with --steady"]
+    grid([[frames[-1:], videos[1][-1:], *differences]], labels).save(SHEETS / "steady.jpg", quality=88)
 
     pair = [read_picture(ROOT / "examples" / name, 384).rgb for name in ("content/chelsea.jpg", "style/great_wave.jpg")]
     ablations = ("s2_compared_by_conv1", "s2_without_first_adain", "s2_without_last_adain")

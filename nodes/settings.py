@@ -31,6 +31,16 @@ def detail_input() -> io.Input:
     )
 
 
+def steady_input() -> io.Input:
+    return io.Boolean.Input(
+        "steady",
+        default=False,
+        optional=True,
+        tooltip="For the frames of a video: strokes stay where they were in the frame before while they still fit, so "
+        "they flicker less. Leave it off for a batch of different pictures.",
+    )
+
+
 def patch_size_input() -> io.Input:
     return io.Int.Input(
         "patch_size",

@@ -6,10 +6,11 @@ from torch import Tensor
 
 from ..artnet_core.features import check_style_count
 from ..artnet_core.mask import check_mask, mask_images
+from ..artnet_core.steadiness import FrameBefore
 from .frames import check_batch, collect, frame_of, image_dtype, style_frames
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel, strips
-from .settings import detail_input, patch_size_input, strength_input
+from .settings import detail_input, patch_size_input, steady_input, strength_input
 
 
 class Stylize(io.ComfyNode):
@@ -31,6 +32,7 @@ class Stylize(io.ComfyNode):
                 strength_input(),
                 detail_input(),
                 patch_size_input(),
+                steady_input(),
                 io.Image.Input(
                     "color_style",
                     optional=True,
@@ -58,6 +60,7 @@ class Stylize(io.ComfyNode):
         strength: float,
         detail: float,
         patch_size: int,
+        steady: bool = False,
         color_style: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
@@ -73,12 +76,13 @@ class Stylize(io.ComfyNode):
         texture_at = style_frames(artnet, texture_style)
         color_at = None if color_style is None else style_frames(artnet, color_style)
         rows = strips(height)
+        before = FrameBefore() if steady else None
 
         def stylize(index: int) -> Tensor:
             content, texture = frame_of(image, index), texture_at(index)
             color = None if color_at is None else color_at(index)
             result = rows.run(
-                lambda strip: artnet.stylize_frame(content, texture, color, strength, detail, patch_size, strip)
+                lambda strip: artnet.stylize_frame(content, texture, color, strength, detail, patch_size, strip, before)
             )
             if masks is not None:
                 result = mask_images(content, result, masks[min(index, len(masks) - 1)])

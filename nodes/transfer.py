@@ -6,9 +6,10 @@ from torch import Tensor
 from ..artnet_core import Features, sandwich_swap
 from ..artnet_core.features import check_style_count
 from ..artnet_core.mask import check_mask, mask_features
+from ..artnet_core.steadiness import FrameBefore
 from .frames import collect_features, on_device, styles_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
-from .settings import detail_input, patch_size_input, strength_input
+from .settings import detail_input, patch_size_input, steady_input, strength_input
 
 
 class S2Transfer(io.ComfyNode):
@@ -29,6 +30,7 @@ class S2Transfer(io.ComfyNode):
                 strength_input(of_features=True),
                 detail_input(),
                 patch_size_input(),
+                steady_input(),
                 FeatureMaps.Input(
                     "color_style",
                     optional=True,
@@ -54,6 +56,7 @@ class S2Transfer(io.ComfyNode):
         strength: float,
         detail: float,
         patch_size: int,
+        steady: bool = False,
         color_style: Features | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
@@ -64,11 +67,12 @@ class S2Transfer(io.ComfyNode):
         masks = None if mask is None else check_mask(mask, count)
         texture_at = styles_on_device(texture_style)
         color_at = None if color_style is None else styles_on_device(color_style)
+        before = FrameBefore() if steady else None
 
         def transfer(index: int) -> Features:
             frame = on_device(content, index)
             color = None if color_at is None else color_at(index)
-            result = sandwich_swap(frame, texture_at(index), color, strength, detail, patch_size)
+            result = sandwich_swap(frame, texture_at(index), color, strength, detail, patch_size, before)
             if masks is not None:
                 result = mask_features(frame, result, masks[min(index, len(masks) - 1)])
             return result

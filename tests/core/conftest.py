@@ -71,3 +71,10 @@ def coarse_matches(content: Tensor, style: Tensor, k: int, p: int) -> Tensor:
     """Matches of both maps averaged over ``p x p`` cells."""
     coarse_content = F.avg_pool2d(content[None], p, ceil_mode=True)[0]
     return match_patches(coarse_content, F.avg_pool2d(style[None], p)[0], k)
+
+
+def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
+    """Normalised cross-correlations by unfolding: ``[h - k + 1, w - k + 1, hs - k + 1, ws - k + 1]``."""
+    height, width, style_height, style_width = (side - k + 1 for side in (*content.shape[1:], *style.shape[1:]))
+    scores = F.unfold(content[None], k)[0].T @ F.normalize(F.unfold(style[None], k)[0], dim=0)
+    return scores.view(height, width, style_height, style_width)

@@ -68,6 +68,28 @@ def test_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["a_x.png", "a_y.png", "b_x.png", "b_y.png"]
 
 
+def test_frames_of_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the order of their names, anew for each style."""
+    frames, styles = tmp_path / "frames", tmp_path / "styles"
+    styles.mkdir()
+    photo = read_picture(PHOTO, 96).rgb
+    for index in range(3):
+        write_picture(frames / f"{index}.png", Picture(photo.roll(index, 3), None))
+    for name in ("great_wave", "poppies"):
+        Image.open(EXAMPLES / "style" / f"{name}.jpg").resize((96, 64)).save(styles / f"{name}.png")
+    assert run("stylize", frames, styles, "-o", tmp_path / "out", "--steady", "--detail", "0", "--device", "cpu") == 0
+    model = artnet.load(dtype=fastest_dtype(torch.device("cpu")))
+    content = torch.cat([read_picture(frames / f"{index}.png").rgb for index in range(3)])
+    for name in ("great_wave", "poppies"):
+        style = read_picture(styles / f"{name}.png").rgb
+        found = torch.cat([read_picture(tmp_path / "out" / f"{index}_{name}.png").rgb for index in range(3)])
+        single, steady = (model.stylize(content, style, detail=0.0, steady=on) for on in (False, True))
+        assert (found - steady).abs().max() <= 0.51 / 255 < (found - single).abs().max()
+    capsys.readouterr()  # the progress bar
+    line = failing(capsys, "stylize", PHOTO, PAINTING, "-o", tmp_path / "a.png", "--steady")
+    assert "frames of a video" in line and "chelsea.jpg is no folder" in line
+
+
 def test_nothing_is_written_over_another_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a.png", "a.bmp"):
         Image.open(PHOTO).resize((40, 30)).save(tmp_path / name)
@@ -85,10 +107,10 @@ def test_strips_where_memory_runs_out(tmp_path: Path, monkeypatch: pytest.Monkey
     assert run("stylize", PHOTO, PAINTING, "-o", whole, "--device", "cpu") == 0
     paint = artnet.ArtNet.stylize_frame
 
-    def short_of_memory(*arguments: Any, strip: int | None = None) -> torch.Tensor:
+    def short_of_memory(*arguments: Any, strip: int | None = None, **options: Any) -> torch.Tensor:
         if strip is None:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-        return paint(*arguments, strip=strip)
+        return paint(*arguments, strip=strip, **options)
 
     monkeypatch.setattr(artnet.ArtNet, "stylize_frame", short_of_memory)
     assert run("stylize", PHOTO, PAINTING, "-o", parts, "--device", "cpu") == 0

@@ -6,7 +6,6 @@ import itertools
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -16,18 +15,10 @@ from artnet_core.matching import match_patches
 from artnet_core.propagation import TURNS, propagate_matches
 from artnet_core.sandwich import CONTINUITY
 
-from .conftest import compared_maps, maps
+from .conftest import all_scores, compared_maps, maps
 
 CLOSE = 1e-5
 """Scores nearer to one another than this may come in another order where they are added up in another."""
-
-
-def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
-    """Of every content patch with every style patch: ``[h - k + 1, w - k + 1, hs - k + 1, ws - k + 1]``."""
-    patches = F.unfold(style[None], k)[0]
-    scores = F.unfold(content[None], k)[0].T @ (patches / patches.norm(dim=0))
-    sizes = [side - k + 1 for side in (*content.shape[1:], *style.shape[1:])]
-    return scores.view(*sizes)
 
 
 def walk(matches: Tensor, scores: Tensor, style_width: int, share: float) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -13,14 +12,7 @@ from artnet_core import ArtNet
 from artnet_core.matching import match_patches
 from artnet_core.refinement import patches_near, refine_matches
 
-from .conftest import coarse_matches, compared_maps, maps
-
-
-def all_scores(content: Tensor, style: Tensor, k: int) -> Tensor:
-    """Normalised cross-correlations by unfolding: ``[h - k + 1, w - k + 1, hs - k + 1, ws - k + 1]``."""
-    height, width, style_height, style_width = (side - k + 1 for side in (*content.shape[1:], *style.shape[1:]))
-    scores = F.unfold(content[None], k)[0].T @ F.normalize(F.unfold(style[None], k)[0], dim=0)
-    return scores.view(height, width, style_height, style_width)
+from .conftest import all_scores, coarse_matches, compared_maps, maps
 
 
 def searched(coarse: Tensor, scores: Tensor, coarse_width: int, k: int, p: int) -> Tensor:

@@ -145,12 +145,15 @@ def test_identities_hold_to_the_bit(odd_host: Host, name: str) -> None:
     assert text(entry, "equal") == "True"
 
 
-def test_the_chain_is_the_one_box_node(odd_host: Host) -> None:
+@pytest.mark.parametrize("steady", [False, True])
+def test_the_chain_is_the_one_box_node(odd_host: Host, steady: bool) -> None:
     nodes = {
         **FEATURES,
-        "s2": transfer(),
+        "frames": node("ImageBatch", image1=("content", 0), image2=("style", 0)),
+        "content_features": encode("frames"),
+        "s2": transfer(steady=steady, detail=0.0),
         "a": decode("s2"),
-        "b": stylize(),
+        "b": stylize("frames", steady=steady, detail=0.0),
         "out_a": preview("a"),
         "out_b": preview("b"),
     }

@@ -13,7 +13,7 @@ from artnet_core.precision import multiplies_bfloat16
 
 from .conftest import REPOSITORY
 from .host import Host
-from .test_prompts import EXPECTED, TOLERANCE, differences
+from .test_prompts import EXPECTED, differences
 
 pytestmark = pytest.mark.skipif(
     not multiplies_bfloat16(torch.device("cpu")), reason="this CPU has no instructions for bfloat16"
@@ -30,7 +30,7 @@ def plain_host(host_install: Path) -> Iterator[Host]:
 def test_pictures_are_those_of_float32(plain_host: Host, name: str) -> None:
     found = list(differences(plain_host, name).values())
     assert all(difference.float().mean() < 0.01 * 255 for difference in found)
-    assert any(difference.max() > TOLERANCE for difference in found)  # else it was float32
+    assert any((difference > 0).float().mean() > 0.01 for difference in found)  # else it was float32
 
 
 def test_saved_weights_are_whole(plain_host: Host) -> None:

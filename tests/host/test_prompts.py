@@ -80,7 +80,7 @@ def mask(model: artnet.ArtNet) -> dict[str, Tensor]:
 def video_frames(model: artnet.ArtNet) -> dict[str, Tensor]:
     frames = torch.cat([scaled("astronaut.jpg", 160, 120), scaled("coffee.jpg", 160, 120)])
     style, color = scaled("great_wave.jpg", 192, 128), scaled("village_street_in_auvers.jpg", 160, 128)
-    return {"save": model.stylize(frames, style, color).repeat(2, 1, 1, 1)}
+    return {"save": model.stylize(frames.repeat(2, 1, 1, 1), style, color, steady=True)}
 
 
 def chained(model: artnet.ArtNet) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from .decoder import Decoder
 from .encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
 from .features import Features, check_style_count, style_at
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
-from .steadiness import FrameBefore
+from .steadiness import FrameBefore, extend
 
 
 class ArtNet(nn.Module):
@@ -181,8 +181,8 @@ class ArtNet(nn.Module):
             strength: 0 returns the content itself, 1 the whole transfer.
             detail: 0 painterly, 1 faithful to the content; see :func:`sandwich_swap`.
             patch_size: side of the swapped patches in cells, odd.
-            steady: whether the content is a video: strokes then stay where they were in the frame before where they
-                still fit.
+            steady: whether the content is a video. Strokes then keep their places in the scene from one frame to the
+                next where they still fit, also where the camera pans.
 
         Returns:
             ``[B, 3, H, W]``, float32, 0..1, on the model's device.
@@ -225,16 +225,24 @@ class ArtNet(nn.Module):
 
         Below strength 1 the part of the picture that the decoder cannot reproduce is added back in proportion, so that
         strength 0 is the content itself and nothing jumps on the way there.
+
+        With ``before`` the content is the next frame of a video, and strokes keep their places in the scene.
         """
-        features = self.encode(content, strip)
+        above = left = 0
+        if before is not None:
+            check_images(content)
+            content = content.to(self.device)
+            above, left = before.follow(content, self.stride)
+        extended = extend(content, above, left)
+        features = self.encode(extended, strip)
         transferred = sandwich_swap(features, texture, color, strength, detail, patch_size, before)
         if strength == 0:
             return content.to(self.device, torch.float32, copy=True)
         images = self.decode(transferred, strip)
-        if strength == 1:
-            return images
-        lost = content.to(images) - self.decode(features, strip)
-        return images.add_(lost, alpha=1 - strength).clamp_(0, 1)
+        if strength < 1:
+            lost = extended.to(images) - self.decode(features, strip)
+            images = images.add_(lost, alpha=1 - strength).clamp_(0, 1)
+        return images[..., above:, left:]
 
 
 def layer_widths(widths: Mapping[str, int]) -> dict[str, int]:

@@ -1,17 +1,19 @@
-"""Strokes that stay where they are from one frame of a video to the next.
+"""Strokes that keep their places in a scene from one frame of a video to the next.
 
 Every frame is matched by itself, so where patches of the style score nearly alike noise decides, and strokes flicker.
-Here a patch keeps the match of the frame before where that still scores nearly as well as what was found.
+Here a patch keeps the match of the frame before where that still scores nearly as well as what was found. And cells lie
+on a grid, so where the camera moves by a part of a cell all of them see something else. Here the grid moves with the
+camera, and the matches of the frame before with it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from .aggregation import reflect_indices
 from .matching import pair_scores
+from .motion import averaged_luma, camera_motion
 
 STEADINESS = 0.97
 """Share of the score of what was found that the match of the frame before keeps its place with."""
@@ -43,22 +45,66 @@ def keep_matches(
     return torch.where(kept >= found - (1 - share) * found.abs(), before, matches)
 
 
-@dataclass
 class FrameBefore:
     """What a frame of a video takes over from the one before.
 
     Whoever paints a video in one style makes one of these and hands it to each frame in turn.
-
-    Attributes:
-        matches: of the frame painted last, before the first one None.
     """
 
-    matches: Tensor | None = None
-    _style_size: torch.Size | None = None
+    def __init__(self) -> None:
+        self._luma: Tensor | None = None  # of the last frame for which the camera moved
+        self._camera = (0.0, 0.0)  # where it looks, in pixels, from where it looked at first
+        self._cell = (0, 0)  # of the scene, that the grid begins with
+        self._matches: Tensor | None = None
+        self._cell_of_matches = (0, 0)
+        self._style_size: torch.Size | None = None
+
+    def follow(self, image: Tensor, stride: int) -> tuple[int, int]:
+        """Finds out how the camera has moved since the frame before.
+
+        Args:
+            image: ``[1, 3, H, W]``, this frame.
+            stride: pixels per cell.
+
+        Returns:
+            Rows above and columns to the left of the frame, 0..stride - 1, that its grid has to begin with, see
+            :func:`extend`, for cells to show the same parts of the scene as before.
+        """
+        luma, side = averaged_luma(image)
+        seen = self._luma
+        motion = None if seen is None or seen.shape != luma.shape else camera_motion(seen, luma)
+        if motion is not None:
+            self._camera = self._camera[0] + motion[0] * side, self._camera[1] + motion[1] * side
+        if motion != (0, 0):
+            self._luma = luma
+        row, column = (round(place) for place in self._camera)
+        self._cell = row // stride, column // stride
+        return row % stride, column % stride
 
     def steady(self, matches: Tensor, content: Tensor, style: Tensor, patch_size: int) -> Tensor:
-        """:func:`keep_matches` with those of the frame before, where that was of the same size, and so its style."""
-        if self.matches is not None and (self.matches.shape, self._style_size) == (matches.shape, style.shape):
-            matches = keep_matches(matches, self.matches, content, style, patch_size, STEADINESS)
-        self.matches, self._style_size = matches, style.shape
+        """:func:`keep_matches` with those of the frame before, at the same places of the scene."""
+        before = self._at_the_same_places(matches.shape)
+        if before is not None and self._style_size == style.shape:
+            matches = keep_matches(matches, before, content, style, patch_size, STEADINESS)
+        self._matches, self._cell_of_matches, self._style_size = matches, self._cell, style.shape
         return matches
+
+    def _at_the_same_places(self, size: torch.Size) -> Tensor | None:
+        """The matches of the frame before, brought to where their cells are now; the nearest for cells that are new."""
+        if self._matches is None:
+            return None
+        rows, columns = (
+            (torch.arange(count, device=self._matches.device) + now - then).clamp(0, known - 1)
+            for count, now, then, known in zip(
+                size, self._cell, self._cell_of_matches, self._matches.shape, strict=True
+            )
+        )
+        return self._matches[rows][:, columns]
+
+
+def extend(image: Tensor, above: int, left: int) -> Tensor:
+    """Reflects ``[B, 3, H, W]`` upwards and to the left: ``[B, 3, above + H, left + W]``."""
+    for axis, before in ((-2, above), (-1, left)):
+        if before:
+            image = image.index_select(axis, reflect_indices(image.shape[axis], before, 0).to(image.device))
+    return image

@@ -1,18 +1,21 @@
 """How much strokes flicker from frame to frame, with and without ``steady``: ``python -m benchmarks.flicker``.
 
-Each photograph in ``examples`` is a video of a camera that stands still, that sees the light grow, or that pans; each
-frame has noise of one level in 255 of its own. What a frame differs by from the one before, moved as the picture has
+Each photograph in ``examples`` is a video of a camera that stands still, that sees the light grow, that pans or zooms;
+each frame has noise of one level in 255 of its own. What a frame differs by from the one before, moved as the scene has
 moved, is the mean over all values, which lie in 0..1.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import artnet_core as artnet
@@ -22,27 +25,65 @@ from .speed import OUR_MODELS, ROOT
 
 STYLES = ("great_wave", "poppies")
 FRAMES = 6
-# What moves: pixels per frame that the camera pans, and how much brighter each frame is than the first.
-MOTIONS = {"still": (0, 0.0), "light grows by 1%": (0, 0.01), "pans by 2 pixels": (2, 0.0)}
-# At the borders a pan shows what was not there.
+# At the borders new parts of the scene come into view.
 _BORDER = 24
 
 
-def video(photo: Tensor, pan: int, brightening: float, seed: int = 0) -> Tensor:
-    """Frames ``[FRAMES, 3, H, W - pan * (FRAMES - 1)]`` of a photograph ``[1, 3, H, W]``."""
+class Motion(NamedTuple):
+    """From each frame to the next: pixels that the camera moves down and to the right, and shares of the first frame
+    by which it comes nearer and the light grows."""
+
+    down: float = 0
+    right: float = 0
+    zoom: float = 0
+    light: float = 0
+
+
+MOTIONS = {
+    "still": Motion(),
+    "light grows by 1%": Motion(light=0.01),
+    "pans by 2 pixels": Motion(right=2),
+    "pans by 0.7 and 1.5 pixels": Motion(down=0.7, right=1.5),
+    "zooms by 0.5%": Motion(zoom=0.005),
+}
+
+
+def seen_from(image: Tensor, scale: float, down: float, right: float) -> Tensor:
+    """An image ``[1, 3, H, W]`` at places scaled around its middle and moved, interpolated by cubics."""
+    places = []
+    for side, shift in ((image.shape[-2], down), (image.shape[-1], right)):
+        middle = (side - 1) / 2
+        places.append((scale * (torch.arange(side) - middle) + shift) / middle)
+    grid = torch.stack(torch.meshgrid(*places, indexing="ij")[::-1], -1)[None]
+    return F.grid_sample(image, grid, mode="bicubic", padding_mode="reflection", align_corners=True).clamp(0, 1)
+
+
+def video(photo: Tensor, motion: Motion, seed: int = 0) -> Tensor:
+    """Frames ``[FRAMES, 3, h, w]`` of a photograph ``[1, 3, H, W]``, smaller by as much as the camera moves."""
     generator = torch.Generator().manual_seed(seed)
-    width = photo.shape[-1] - pan * (FRAMES - 1)
+    height, width = (
+        side - math.ceil(step * (FRAMES - 1))
+        for side, step in zip(photo.shape[-2:], (motion.down, motion.right), strict=True)
+    )
     frames = torch.cat(
-        [photo[..., index * pan : index * pan + width] * (1 + brightening * index) for index in range(FRAMES)]
+        [
+            seen_from(photo, 1 - motion.zoom * index, motion.down * index, motion.right * index)[..., :height, :width]
+            * (1 + motion.light * index)
+            for index in range(FRAMES)
+        ]
     )
     return (frames + torch.randn(frames.shape, generator=generator) / 255).clamp(0, 1).mul(255).round().div(255)
 
 
-def flicker(frames: Tensor, pan: int) -> float:
-    """Mean difference of neighbouring frames, where the same is shown."""
-    width = frames.shape[-1] - pan
-    difference = frames[:-1, ..., pan:] - frames[1:, ..., :width]
-    return difference[..., _BORDER:-_BORDER, _BORDER:-_BORDER].abs().mean().item()
+def flicker(frames: Tensor, motion: Motion) -> float:
+    """Mean difference of neighbouring frames, each seen from where the next one is."""
+    differences = []
+    for index in range(FRAMES - 1):
+        scale = (1 - motion.zoom * (index + 1)) / (1 - motion.zoom * index)
+        moved = seen_from(frames[index : index + 1], scale, motion.down, motion.right)
+        difference = (moved - frames[index + 1 : index + 2])[..., _BORDER:-_BORDER, _BORDER:-_BORDER]
+        differences.append(difference.abs().mean().item())
+    return statistics.mean(differences)
 
 
 @torch.inference_mode()
@@ -58,13 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     photos = [read_picture(path, options.size).rgb for path in pictures_in(ROOT / "examples" / "content")]
     styles = [read_picture(ROOT / "examples" / "style" / f"{name}.jpg", 512).rgb for name in STYLES]
     print("| camera | detail | photographs | each by itself | steady |\n|---|---:|---:|---:|---:|")
-    for name, (pan, brightening) in MOTIONS.items():
-        videos = [video(photo, pan, brightening) for photo in photos]
-        own = statistics.mean(flicker(frames, pan) for frames in videos)
+    for name, motion in MOTIONS.items():
+        videos = [video(photo, motion) for photo in photos]
+        own = statistics.mean(flicker(frames, motion) for frames in videos)
         for detail in options.detail:
             painted = [
                 statistics.mean(
-                    flicker(model.stylize(frames, style, detail=detail, steady=steady), pan)
+                    flicker(model.stylize(frames, style, detail=detail, steady=steady).cpu(), motion)
                     for frames in videos
                     for style in styles
                 )

@@ -31,13 +31,18 @@ def detail_input() -> io.Input:
     )
 
 
-def steady_input() -> io.Input:
+def steady_input(*, of_features: bool = False) -> io.Input:
+    where = (
+        "stay where they were in the frame before while they still fit (ArtNet Stylize also follows a camera that pans)"
+        if of_features
+        else "keep their places in the scene while they still fit, also where the camera pans"
+    )
     return io.Boolean.Input(
         "steady",
         default=False,
         optional=True,
-        tooltip="For the frames of a video: strokes stay where they were in the frame before while they still fit, so "
-        "they flicker less. Leave it off for a batch of different pictures.",
+        tooltip=f"For the frames of a video: strokes {where}, so they flicker less. Leave it off for a batch of "
+        "different pictures.",
     )
 
 

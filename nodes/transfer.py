@@ -30,7 +30,7 @@ class S2Transfer(io.ComfyNode):
                 strength_input(of_features=True),
                 detail_input(),
                 patch_size_input(),
-                steady_input(),
+                steady_input(of_features=True),
                 FeatureMaps.Input(
                     "color_style",
                     optional=True,

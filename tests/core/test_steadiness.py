@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,10 +11,11 @@ from torch import Tensor
 
 from artnet_core import ArtNet, sandwich_swap
 from artnet_core.matching import match_patches
+from artnet_core.picture import read_picture
 from artnet_core.sandwich import DEFAULT_DETAIL
-from artnet_core.steadiness import STEADINESS, FrameBefore, keep_matches
+from artnet_core.steadiness import FrameBefore, extend, keep_matches
 
-from .conftest import all_scores, compared_maps, maps
+from .conftest import EXAMPLES, all_scores, compared_maps, maps
 
 
 @given(st.integers(0, 999), st.sampled_from([1, 3]), st.floats(0, 1))
@@ -40,13 +42,37 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(keep_matches(matches, old, content, style, 3, 0.5), whole)
 
 
-def test_the_first_frame_and_those_of_another_size_are_matched_by_themselves() -> None:
-    content, style, wide, wide_style = maps(2, 3, (9, 8), (7, 10), (9, 12), (8, 10))
+def test_the_first_frame_and_one_with_another_style_are_matched_by_themselves() -> None:
+    content, style, wide_style = maps(2, 3, (9, 8), (7, 10), (8, 10))
     before = FrameBefore()
-    for frame, of_style in ((content, style), (wide, style), (wide, wide_style)):
-        matches = match_patches(frame, of_style, 3)
-        assert torch.equal(before.steady(matches, frame, of_style, 3), matches)
-        assert before.matches is matches
+    for of_style in (style, wide_style):
+        matches = match_patches(content, of_style, 3)
+        assert torch.equal(before.steady(matches, content, of_style, 3), matches)
+
+
+@pytest.mark.parametrize("step", [(0, 0), (0, 8), (-16, 24), (3, -5), (-11, 40)])
+def test_matches_move_with_the_camera(step: tuple[int, int]) -> None:
+    """Whatever parts of a cell it moves by, the same cells of the scene keep their matches."""
+    photo = read_picture(EXAMPLES / "content" / "astronaut.jpg").rgb
+    before, scene = FrameBefore(), torch.arange(64 * 64).view(64, 64) % 50  # a match for each of its cells
+    for down, right in ((0, 0), step, (step[0] * 2, step[1] * 2)):
+        above, left = before.follow(photo[..., 100 + down : 292 + down, 100 + right : 292 + right], 8)
+        row, column = (down - above) // 8 + 20, (right - left) // 8 + 20
+        assert (down - above) % 8 == (right - left) % 8 == 0
+        of_scene = scene[row : row + 24 + (above > 0), column : column + 24 + (left > 0)]
+        kept = before._at_the_same_places(of_scene.shape)
+        if kept is not None:
+            # What has just come into the picture has none.
+            inner = (slice(8, 16), slice(8, 16))
+            assert torch.equal(kept[inner], of_scene[inner])
+        before._matches, before._cell_of_matches = of_scene, before._cell
+
+
+def test_extended_like_numpy() -> None:
+    image = torch.rand(1, 3, 5, 9)
+    expected = np.pad(image.numpy(), ((0, 0), (0, 0), (7, 0), (3, 0)), mode="reflect")
+    np.testing.assert_array_equal(extend(image, 7, 3).numpy(), expected)
+    assert extend(image, 0, 0) is image
 
 
 def test_a_frame_keeps_what_fits_and_no_more(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
@@ -78,4 +104,35 @@ def test_frames_together_or_one_by_one(model: ArtNet, photo: Tensor, painting: T
     assert torch.equal(torch.cat(one_by_one[:1]), sandwich_swap(model.encode(photo), style, detail=0.0).data)
     together = sandwich_swap(model.encode(frames), style, detail=0.0, before=FrameBefore())
     torch.testing.assert_close(torch.cat(one_by_one), together.data, rtol=1e-3, atol=1e-2)
-    assert STEADINESS < 1
+
+
+def moving(photo: Tensor, pan: int) -> Tensor:
+    """Frames of a camera that pans over a picture to the right, each with noise of its own."""
+    frames = torch.cat([photo[..., index * pan : index * pan + 192] for index in range(4)])
+    return (frames + torch.randn(frames.shape, generator=torch.Generator().manual_seed(0)) / 255).clamp(0, 1)
+
+
+@pytest.mark.parametrize("detail", [0.0, DEFAULT_DETAIL])
+@pytest.mark.parametrize("pan", [2, 5])
+def test_strokes_move_with_the_camera(model: ArtNet, photo: Tensor, painting: Tensor, detail: float, pan: int) -> None:
+    single, steady = (model.stylize(moving(photo, pan), painting, detail=detail, steady=on) for on in (False, True))
+    changes = [
+        (frames[:-1, ..., pan:] - frames[1:, ..., :-pan])[..., 24:-24].abs().mean() for frames in (single, steady)
+    ]
+    assert changes[1] < 0.25 * changes[0]
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+def test_a_frame_that_is_painted_again_is_the_same(
+    model: ArtNet, photo: Tensor, painting: Tensor, strength: float
+) -> None:
+    """As after a first try that ran out of memory."""
+    frames, style = moving(photo, 3), model.encode(painting)
+    before = FrameBefore()
+    for frame in frames[:2]:
+        once, again = (
+            model.stylize_frame(frame[None], style, strength=strength, detail=0.0, before=before) for _ in range(2)
+        )
+        assert torch.equal(once, again) and once.shape == frame[None].shape
+    if strength == 0:
+        assert torch.equal(once, frames[1:2])

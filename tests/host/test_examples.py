@@ -66,7 +66,7 @@ def mask(model: artnet.ArtNet) -> dict[str, Tensor]:
 def video_frames(model: artnet.ArtNet) -> dict[str, Tensor]:
     video, style = inputs("rocket", "benzaiten_shrine_in_snow")
     frames = torch.cat([video[..., 16 : 16 + 288, x : x + 384] for x in (0, 32, 64)])
-    return {"14": model.stylize(frames, style)}
+    return {"14": model.stylize(frames, style, steady=True)}
 
 
 def chained(model: artnet.ArtNet) -> dict[str, Tensor]:

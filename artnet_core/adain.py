@@ -59,7 +59,8 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         std: likewise.
 
     Returns:
-        ``[B, C, h, w]`` in the dtype of ``features``.
+        ``[B, C, h, w]`` in the dtype of ``features``. What float16 cannot hold, as the one lit cell of a night may
+        become, is its largest value.
     """
     if features.shape[2] * features.shape[3] == 1:
         return mean.expand(len(features), -1, -1, -1).to(features.dtype)
@@ -75,7 +76,11 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
             # The sum of thousands of equal values is not exact: what it is off by would pass for a deviation.
             channels = channels - channels.mean((2, 3), keepdim=True)
             aligned[-1][:, constant] = _batch_norm(channels, m[constant], s[constant])
-    return (torch.cat(aligned) if len(aligned) > 1 else aligned[0]).to(features.dtype)
+    result = torch.cat(aligned) if len(aligned) > 1 else aligned[0]
+    if features.dtype == torch.float16:
+        largest = torch.finfo(torch.float16).max
+        result = result.clamp_(-largest, largest)
+    return result.to(features.dtype)
 
 
 def _batch_norm(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:

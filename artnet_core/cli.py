@@ -178,7 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--size", type=_positive, help="resize the content's longer side to so many pixels")
     command.add_argument(
-        "--steady", action="store_true", help="the content is a folder of a video's frames: strokes flicker less"
+        "--steady",
+        action="store_true",
+        help="the content is a folder of a video's frames, in the order of their names: strokes flicker less",
     )
     _model_options(command)
     command.set_defaults(run=stylize)

@@ -222,7 +222,7 @@ class Encoder(nn.Module):
             images: ``[B, 3, H, W]``, RGB, 0..1, in the dtype of conv1's weights; H and W at least 32.
             dtype: of all weights but conv1's, and of the features; by default conv1's.
             conv1_stride: pixels per cell that conv1's features are averaged to for the consumer, a multiple of 2. Means
-                are taken before anything is rounded and are in the images' dtype.
+                are in the images' dtype: where ``dtype`` is coarser they are taken before conv1's output is rounded.
         """
         x, conv1 = self._first(images, images.dtype if dtype is None else dtype, conv1_stride // BLOCK_STRIDES["conv1"])
         yield "conv1", conv1  # [B, 64, H/s, W/s], s the stride asked for
@@ -254,8 +254,9 @@ class Encoder(nn.Module):
             strip = images[..., 2 * (top - before) : 2 * (end + _CONV1_REACH), :]
             piece = self.conv1(self.normalize(strip))[..., before : before + end - top, :]
             result[..., top:end, :] = piece
-            averaged.append(_averaged(piece, pooling))
-        return result, result if pooling == 1 else torch.cat(averaged, 2)
+            if pooling > 1:
+                averaged.append(_averaged(piece, pooling))
+        return result, torch.cat(averaged, 2) if averaged else result
 
     def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """All blocks by name; see :meth:`blocks`."""

@@ -77,7 +77,7 @@ class ArtNet(nn.Module):
     def feature_dtype(self) -> torch.dtype:
         """What aggregated features are in: :attr:`dtype`, but float16, of as many bytes, where that is bfloat16.
 
-        Its 11 bits keep the matches of nearly all patches, and features lie well in its range.
+        Its 11 bits keep the matches of nearly all patches, and features lie in its range.
         """
         return torch.float16 if self.dtype == torch.bfloat16 else self.dtype
 

@@ -17,7 +17,8 @@ _LARGEST_SIDE = 1024
 _SMALLEST_SIDE = 8
 
 # What a motion has to explain of what both frames show, and how many times as much as standing still would. Measured: a
-# pan under noise and JPEG compression explains 0.8 and more, a zoom or a turn 0.65 and less, another picture 0.1.
+# pan under noise and JPEG compression explains 0.8 and more, another picture 0.1. A slow zoom may explain as much as a
+# pan, but then standing still does too.
 _EXPLAINED, _OVER_STILL = 0.7, 4
 
 # Share of each side over which the frame is faded out at both of its ends.
@@ -33,13 +34,13 @@ def averaged_luma(image: Tensor) -> tuple[Tensor, int]:
     """What :func:`camera_motion` compares: the mean of the colours, averaged over squares of pixels.
 
     Args:
-        image: ``[1, 3, H, W]``.
+        image: ``[1, 3, H, W]``, RGB, 0..1; what lies outside is clamped.
 
     Returns:
         float32 ``[ceil(H / n), ceil(W / n)]``, and n, with which no side is longer than 1,024.
     """
     side = -(-max(image.shape[-2:]) // _LARGEST_SIDE)
-    luma = F.avg_pool2d(image.float().mean(1), side, ceil_mode=True)[0]
+    luma = F.avg_pool2d(image.float().clamp(0, 1).mean(1), side, ceil_mode=True)[0]
     return luma if luma.device.type in _FOURIER_DEVICES else luma.cpu(), side
 
 
@@ -47,7 +48,7 @@ def camera_motion(before: Tensor, after: Tensor) -> tuple[float, float] | None:
     """How far the camera has moved down and to the right.
 
     It stands still unless nearly all of the picture moves: what moves before it is no motion of the camera. Nor is less
-    than about half a cell seen, so slow motions are to be compared with a frame that lies longer back.
+    than about 0.8 of a row or column seen, so slow motions are to be compared with a frame that lies longer back.
 
     Args:
         before: ``[h, w]``.

@@ -127,8 +127,9 @@ def sandwich_swap(
     if strength == 0:
         return content
 
-    mixed = projected = align(content.data, *texture.statistics)
+    mixed = content.data  # what the first AdaIN does to it alone the last one replaces
     if detail < 1:
+        projected = align(content.data, *texture.statistics)
         compared = content.layers[COMPARED_LAYER]
         continuity = 1 - (1 - CONTINUITY) * max(0.0, 1 - detail / DEFAULT_DETAIL)
         # Surroundings may cost what continuing a neighbour may.

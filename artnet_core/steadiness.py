@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .aggregation import reflect_indices
+from .constants import constant
 from .matching import pair_scores
 from .motion import averaged_luma, camera_motion
 
@@ -57,8 +58,9 @@ class FrameBefore:
         self._cell = (0, 0)  # of the scene, that the grid begins with
         self._matches: Tensor | None = None
         self._cell_of_matches = (0, 0)
-        self._style_size: torch.Size | None = None
+        self._style_and_patch: tuple[torch.Size, int] | None = None  # sizes that the matches were found with
 
+    @torch.no_grad()
     def follow(self, image: Tensor, stride: int) -> tuple[int, int]:
         """Finds out how the camera has moved since the frame before.
 
@@ -84,9 +86,10 @@ class FrameBefore:
     def steady(self, matches: Tensor, content: Tensor, style: Tensor, patch_size: int) -> Tensor:
         """:func:`keep_matches` with those of the frame before, at the same places of the scene."""
         before = self._at_the_same_places(matches.shape)
-        if before is not None and self._style_size == style.shape:
+        sizes = style.shape, patch_size
+        if before is not None and self._style_and_patch == sizes:
             matches = keep_matches(matches, before, content, style, patch_size, STEADINESS)
-        self._matches, self._cell_of_matches, self._style_size = matches, self._cell, style.shape
+        self._matches, self._cell_of_matches, self._style_and_patch = matches, self._cell, sizes
         return matches
 
     def _at_the_same_places(self, size: torch.Size) -> Tensor | None:
@@ -106,5 +109,6 @@ def extend(image: Tensor, above: int, left: int) -> Tensor:
     """Reflects ``[B, 3, H, W]`` upwards and to the left: ``[B, 3, above + H, left + W]``."""
     for axis, before in ((-2, above), (-1, left)):
         if before:
-            image = image.index_select(axis, reflect_indices(image.shape[axis], before, 0).to(image.device))
+            reflected = constant(reflect_indices, image.device, torch.int64, image.shape[axis], before, 0)
+            image = image.index_select(axis, reflected)
     return image

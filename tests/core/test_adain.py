@@ -65,3 +65,14 @@ def test_gradients_reach_the_content() -> None:
     with torch.enable_grad():
         adain(content, torch.rand(1, 2, 4, 4, generator=generator)).pow(3).sum().backward()
     assert content.grad is not None and content.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_one_lit_cell_of_a_night(dtype: torch.dtype) -> None:
+    """Its deviation is that of hundreds of cells: more than float16 holds."""
+    night = torch.zeros(1, 2, 400, 400, dtype=dtype)
+    night[0, 0, 200, 100], night[0, 1, 200, 100] = 1, -1
+    aligned = align(night, torch.zeros(1, 2, 1, 1), torch.full((1, 2, 1, 1), 400.0))
+    expected = min(400.0 * 400, torch.finfo(dtype).max)
+    assert aligned[0, :, 200, 100].tolist() == pytest.approx([expected, -expected], rel=0.01)
+    assert (aligned.abs() > 1000).sum() == 2

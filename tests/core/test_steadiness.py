@@ -136,3 +136,19 @@ def test_a_frame_that_is_painted_again_is_the_same(
         assert torch.equal(once, again) and once.shape == frame[None].shape
     if strength == 0:
         assert torch.equal(once, frames[1:2])
+
+
+def test_frames_of_other_sizes(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    """Also where the patches that fit are of another size: of two rows of cells 1 x 1, of more 3 x 3."""
+    style, before = model.encode(painting), FrameBefore()
+    for top, height, width in ((0, 16, 200), (2, 16, 200), (4, 16, 200), (0, 64, 64), (0, 1, 1), (30, 90, 120)):
+        frame = photo[..., top : top + height, :width]
+        painted = model.stylize_frame(frame, style, detail=0.0, before=before)
+        assert painted.shape == frame.shape and painted.isfinite().all()
+
+
+def test_no_graph_is_kept(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    before, frame = FrameBefore(), photo.clone().requires_grad_()
+    with torch.enable_grad():
+        assert model.stylize_frame(frame, model.encode(painting), before=before).requires_grad
+    assert before._luma is not None and not before._luma.requires_grad

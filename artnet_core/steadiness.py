@@ -53,7 +53,7 @@ class FrameBefore:
     """
 
     def __init__(self) -> None:
-        self._luma: Tensor | None = None  # of the last frame for which the camera moved
+        self._luma: Tensor | None = None  # of the frame that motion is measured from
         self._camera = (0.0, 0.0)  # where it looks, in pixels, from where it looked at first
         self._cell = (0, 0)  # of the scene, that the grid begins with
         self._matches: Tensor | None = None

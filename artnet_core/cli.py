@@ -180,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--steady",
         action="store_true",
-        help="the content is a folder of a video's frames, in the order of their names: strokes flicker less",
+        help="the content is a folder of a video's frames, in the order of their numbers: strokes flicker less",
     )
     _model_options(command)
     command.set_defaults(run=stylize)

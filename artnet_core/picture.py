@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,12 +96,17 @@ def upright(file: Image.Image) -> Image.Image:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The picture files directly in a folder, by name.
+    """The picture files directly in a folder, by name, numbers in it by their values: frame2 before frame10.
 
     Raises:
         PictureError: there are none.
     """
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    found = sorted((path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES), key=_by_numbers)
     if not found:
         raise PictureError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}).")
     return found
+
+
+def _by_numbers(path: Path) -> tuple[list[str | int], str]:
+    parts = re.split(r"([0-9]+)", path.name)  # text and numbers in turn, so that like is compared with like
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], path.name

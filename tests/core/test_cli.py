@@ -13,7 +13,7 @@ from PIL import Image
 import artnet_core as artnet
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.cli import main
-from artnet_core.picture import Picture, PictureError, read_picture, write_picture
+from artnet_core.picture import Picture, PictureError, pictures_in, read_picture, write_picture
 from artnet_core.precision import fastest_dtype
 
 from .conftest import EXAMPLES
@@ -69,25 +69,33 @@ def test_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_frames_of_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In the order of their names, anew for each style."""
+    """In the order of their numbers, anew for each style."""
     frames, styles = tmp_path / "frames", tmp_path / "styles"
     styles.mkdir()
     photo = read_picture(PHOTO, 96).rgb
     for index in range(3):
-        write_picture(frames / f"{index}.png", Picture(photo.roll(index, 3), None))
+        write_picture(frames / f"{index + 9}.png", Picture(photo.roll(2 * index, 3), None))  # 9, 10, 11
     for name in ("great_wave", "poppies"):
         Image.open(EXAMPLES / "style" / f"{name}.jpg").resize((96, 64)).save(styles / f"{name}.png")
     assert run("stylize", frames, styles, "-o", tmp_path / "out", "--steady", "--detail", "0", "--device", "cpu") == 0
     model = artnet.load(dtype=fastest_dtype(torch.device("cpu")))
-    content = torch.cat([read_picture(frames / f"{index}.png").rgb for index in range(3)])
+    content = torch.cat([read_picture(frames / f"{index}.png").rgb for index in (9, 10, 11)])
     for name in ("great_wave", "poppies"):
         style = read_picture(styles / f"{name}.png").rgb
-        found = torch.cat([read_picture(tmp_path / "out" / f"{index}_{name}.png").rgb for index in range(3)])
+        found = torch.cat([read_picture(tmp_path / "out" / f"{index}_{name}.png").rgb for index in (9, 10, 11)])
         single, steady = (model.stylize(content, style, detail=0.0, steady=on) for on in (False, True))
         assert (found - steady).abs().max() <= 0.51 / 255 < (found - single).abs().max()
     capsys.readouterr()  # the progress bar
     line = failing(capsys, "stylize", PHOTO, PAINTING, "-o", tmp_path / "a.png", "--steady")
     assert "frames of a video" in line and "chelsea.jpg is no folder" in line
+
+
+def test_numbers_in_names_count_by_their_values(tmp_path: Path) -> None:
+    names = ["b.png", "a10.png", "a9b.png", "a9.png", "10.png", "9.png", "a010.png"]
+    for name in names:
+        (tmp_path / name).touch()
+    expected = ["9.png", "10.png", "a9.png", "a9b.png", "a010.png", "a10.png", "b.png"]
+    assert [path.name for path in pictures_in(tmp_path)] == expected
 
 
 def test_nothing_is_written_over_another_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,10 +123,6 @@ def _per_channel(values: tuple[float, ...]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1)
 
 
-def _averaged(features: Tensor, pooling: int) -> Tensor:
-    return F.avg_pool2d(features, pooling) if pooling > 1 else features
-
-
 class ConvBlock(nn.Module):
     """Convolution, batch norm (absent once folded) and ReLU: torchvision's ``BasicConv2d``."""
 
@@ -242,7 +238,7 @@ class Encoder(nn.Module):
         """
         if dtype == images.dtype:
             output: Tensor = self.conv1(self.normalize(images))
-            return output, _averaged(output, pooling)
+            return output, F.avg_pool2d(output, pooling) if pooling > 1 else output
         batch, _, height, width = images.shape
         shape = batch, self.widths["conv1"], (height + 1) // 2, (width + 1) // 2
         result = torch.empty(shape, dtype=dtype, device=images.device, memory_format=torch.channels_last)
@@ -255,7 +251,7 @@ class Encoder(nn.Module):
             piece = self.conv1(self.normalize(strip))[..., before : before + end - top, :]
             result[..., top:end, :] = piece
             if pooling > 1:
-                averaged.append(_averaged(piece, pooling))
+                averaged.append(F.avg_pool2d(piece, pooling))
         return result, torch.cat(averaged, 2) if averaged else result
 
     def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> dict[str, Tensor]:

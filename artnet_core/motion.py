@@ -66,15 +66,14 @@ def camera_motion(before: Tensor, after: Tensor) -> tuple[float, float] | None:
     first, second = (torch.fft.rfft2((frame - frame.mean()) * window) for frame in (before, after))
     cross = first * second.conj()
     correlation = torch.fft.irfft2(cross / cross.abs().clamp(min=_SMALLEST_MAGNITUDE), s=(height, width))
-    peak, place = correlation.flatten().max(0)
-    row, column = divmod(int(place), width)
+    row, column = divmod(int(correlation.argmax()), width)
     # Of a motion by a fraction of a cell the neighbours have their share.
     around = correlation.roll((1 - row, 1 - column), (0, 1))[:3, :3].clamp(min=0)
     down = (row + height // 2) % height - height // 2  # beyond the middle lie the motions the other way
     right = (column + width // 2) % width - width // 2
     if around.sum() < _EXPLAINED * (1 - abs(down) / height) * (1 - abs(right) / width):
         return None
-    if peak < _OVER_STILL * correlation[0, 0]:
+    if around[1, 1] < _OVER_STILL * correlation[0, 0]:
         return 0.0, 0.0
     shares = around / around.sum()
     return down + float(shares[2].sum() - shares[0].sum()), right + float(shares[:, 2].sum() - shares[:, 0].sum())

@@ -145,15 +145,15 @@ def test_identities_hold_to_the_bit(odd_host: Host, name: str) -> None:
     assert text(entry, "equal") == "True"
 
 
-@pytest.mark.parametrize("steady", [False, True])
-def test_the_chain_is_the_one_box_node(odd_host: Host, steady: bool) -> None:
+@pytest.mark.parametrize(("steady", "detail"), [(False, 0.3), (False, 0.0), (True, 0.0)])
+def test_the_chain_is_the_one_box_node(odd_host: Host, steady: bool, detail: float) -> None:
     nodes = {
         **FEATURES,
         "frames": node("ImageBatch", image1=("content", 0), image2=("style", 0)),
         "content_features": encode("frames"),
-        "s2": transfer(steady=steady, detail=0.0),
+        "s2": transfer(steady=steady, detail=detail),
         "a": decode("s2"),
-        "b": stylize("frames", steady=steady, detail=0.0),
+        "b": stylize("frames", steady=steady, detail=detail),
         "out_a": preview("a"),
         "out_b": preview("b"),
     }

@@ -226,7 +226,9 @@ class ArtNet(nn.Module):
         Below strength 1 the part of the picture that the decoder cannot reproduce is added back in proportion, so that
         strength 0 is the content itself and nothing jumps on the way there.
 
-        With ``before`` the content is the next frame of a video, and strokes keep their places in the scene.
+        With ``before`` the content is the next frame of a video, and strokes keep their places in the scene. Without,
+        and in half precision, nothing waits for a CUDA GPU but the look for values that are not finite in a frame that
+        lies there, which is left out while a CUDA graph is captured.
         """
         above = left = 0
         if before is not None:
@@ -264,6 +266,8 @@ def check_images(images: Tensor) -> None:
         raise ValueError(f"Images must be a tensor [B, 3, H, W] of RGB pictures, got {list(images.shape)}.")
     if images.numel() == 0:
         raise ValueError(f"The picture is empty: its shape is {list(images.shape)}.")
+    if images.is_cuda and torch.cuda.is_current_stream_capturing():
+        return  # only what waits for no value can be captured
     # The sum, which one such value spoils, takes a twentieth of the time of a look at every value.
     if not torch.isfinite(images.sum(dtype=torch.float32)) and not torch.isfinite(images).all():
         raise ValueError("The picture has values that are not finite (NaN or infinity).")

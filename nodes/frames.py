@@ -79,8 +79,23 @@ def image_dtype() -> torch.dtype:
     return mm.intermediate_dtype() if hasattr(mm, "intermediate_dtype") else torch.float32
 
 
-def style_frames(model: ArtNet, images: Tensor) -> Callable[[int], Features]:
-    """The features of the style for each frame, from its pictures."""
+def sides_of(images: Tensor, longer_side: int = 0) -> tuple[int, int]:
+    """Height and width of the pictures of an IMAGE once the longer side is resized to this length; 0 leaves it."""
+    height, width = images.shape[1:3]
+    scale = longer_side / max(height, width) if longer_side else 1
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def style_frames(model: ArtNet, images: Tensor, longer_side: int = 0) -> Callable[[int], Features]:
+    """The features of the style for each frame, from its pictures, resized as by :func:`sides_of`."""
     check_batch(images)
-    rows = strips(images.shape[1])
-    return style_at(len(images), lambda index: rows.run(lambda strip: model.encode(frame_of(images, index), strip)))
+    height, width = sides_of(images, longer_side)
+    rows = strips(height)
+
+    def encode(index: int) -> Features:
+        picture = frame_of(images, index)
+        if picture.shape[-2:] != (height, width):
+            picture = comfy.utils.common_upscale(picture, width, height, "lanczos", "disabled")
+        return rows.run(lambda strip: model.encode(picture, strip))
+
+    return style_at(len(images), encode)

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..artnet_core.features import check_style_count
 from ..artnet_core.mask import check_mask, mask_images
 from ..artnet_core.steadiness import FrameBefore
-from .frames import check_batch, collect, frame_of, image_dtype, style_frames
+from .frames import check_batch, collect, frame_of, image_dtype, sides_of, style_frames
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel, strips
 from .settings import detail_input, patch_size_input, steady_input, strength_input
@@ -33,6 +33,16 @@ class Stylize(io.ComfyNode):
                 detail_input(),
                 patch_size_input(),
                 steady_input(),
+                io.Int.Input(
+                    "style_size",
+                    default=0,
+                    min=0,
+                    max=8192,
+                    step=8,
+                    optional=True,
+                    tooltip="Pixels of the longer side that the texture style is resized to: fewer make strokes finer, "
+                    "more make them broader. 0 leaves it as it is.",
+                ),
                 io.Image.Input(
                     "color_style",
                     optional=True,
@@ -61,6 +71,7 @@ class Stylize(io.ComfyNode):
         detail: float,
         patch_size: int,
         steady: bool = False,
+        style_size: int = 0,
         color_style: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
@@ -71,9 +82,9 @@ class Stylize(io.ComfyNode):
             check_style_count(name, len(style), count)
         masks = None if mask is None else check_mask(mask, count)
 
-        sides = [side.shape[1:3] for side in (image, *styles)]
-        artnet = model.ready(max(side[0] for side in sides), max(side[1] for side in sides))
-        texture_at = style_frames(artnet, texture_style)
+        sides = [sides_of(image), sides_of(texture_style, style_size), *map(sides_of, styles[1:])]
+        artnet = model.ready(max(height for height, _ in sides), max(width for _, width in sides))
+        texture_at = style_frames(artnet, texture_style, style_size)
         color_at = None if color_style is None else style_frames(artnet, color_style)
         rows = strips(height)
         before = FrameBefore() if steady else None

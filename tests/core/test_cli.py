@@ -47,9 +47,9 @@ def test_options(tmp_path: Path) -> None:
     color = EXAMPLES / "style" / "spring.jpg"
     out = tmp_path / "cat.png"
     options = ["--strength", "0.7", "--detail", "0.2", "--color", color, "--model", shipped_models()[UNPRUNED_MODEL]]
-    assert run("stylize", PHOTO, PAINTING, "-o", out, "--size", "128", *options) == 0
+    assert run("stylize", PHOTO, PAINTING, "-o", out, "--size", "128", "--style-size", "200", *options) == 0
     model = artnet.load(shipped_models()[UNPRUNED_MODEL])
-    style, colors = read_picture(PAINTING).rgb, read_picture(color).rgb
+    style, colors = read_picture(PAINTING, 200).rgb, read_picture(color).rgb
     expected = model.stylize(read_picture(PHOTO, 128).rgb, style, colors, strength=0.7, detail=0.2)
     assert (read_picture(out).rgb - expected).abs().mean() < 0.005
 

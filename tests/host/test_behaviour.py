@@ -109,6 +109,22 @@ IDENTITIES: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
     "stylize, mask of ones": ({"mask": solid_mask(1.0), "a": stylize(mask=("mask", 0)), "b": stylize()}, "a", "b"),
     "stylize, strength 0": ({"a": stylize(strength=0.0)}, "a", "content"),
     "stylize, style as colour style": ({"a": stylize(color_style=("style", 0)), "b": stylize()}, "a", "b"),
+    "stylize, a style of another size": (
+        {
+            "small": node(
+                "ImageScale",
+                image=("style", 0),
+                upscale_method="lanczos",
+                width=64,
+                height=48,
+                crop="disabled",
+            ),
+            "a": stylize(style_size=64),
+            "b": stylize(style="small"),
+        },
+        "a",
+        "b",
+    ),
     "S2, mask of zeros": (
         {**FEATURES, "mask": solid_mask(0.0), "a": transfer(mask=("mask", 0))},
         "a",

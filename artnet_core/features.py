@@ -58,6 +58,22 @@ def style_at(count: int, make: Callable[[int], Features]) -> Callable[[int], Fea
     return lambda _index: only()
 
 
+def picture_count(batches: Mapping[str, int]) -> int:
+    """How many pictures come of batches that hold one for all or one for each, as of one content and several styles.
+
+    Args:
+        batches: their sizes by name.
+
+    Raises:
+        ValueError: a batch is neither one picture nor as many as the largest.
+    """
+    count = max(batches.values())
+    if any(size not in (1, count) for size in batches.values()):
+        sizes = ", ".join(f"{name} {size}" for name, size in batches.items())
+        raise ValueError(f"The batches do not fit together ({sizes}): give 1 picture or {count} of each.")
+    return count
+
+
 def check_style_count(name: str, styles: int, contents: int) -> None:
     """Raises ValueError unless there is one style for all content pictures or one for each."""
     if styles not in (1, contents):

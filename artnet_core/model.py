@@ -13,7 +13,7 @@ from .dct import CHANNELS as DCT_CHANNELS
 from .dct import dct
 from .decoder import Decoder
 from .encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
-from .features import Features, check_style_count, style_at
+from .features import Features, picture_count, style_at
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
 from .steadiness import FrameBefore, extend
 
@@ -175,7 +175,7 @@ class ArtNet(nn.Module):
         Frames are treated one after the other, so memory does not grow with the batch.
 
         Args:
-            content: ``[B, 3, H, W]``, RGB, 0..1.
+            content: ``[1 or B, 3, H, W]``, RGB, 0..1.
             style: ``[1 or B, 3, H', W']``, the picture whose texture is copied.
             color: ``[1 or B, 3, H'', W'']``, the picture whose colours are taken; the style by default.
             strength: 0 returns the content itself, 1 the whole transfer.
@@ -190,17 +190,17 @@ class ArtNet(nn.Module):
         Raises:
             ValueError: a tensor has the wrong shape or values, or a number is out of range.
         """
-        for name, images in (("content", content), ("style", style), ("color style", color)):
-            if images is not None:
-                check_images(images)
-                check_style_count(name, len(images), len(content))
+        batches = {"content": content, "style": style} | ({} if color is None else {"color style": color})
+        for images in batches.values():
+            check_images(images)
+        count = picture_count({name: len(images) for name, images in batches.items()})
         texture_at = style_at(len(style), lambda index: self.encode(style[index : index + 1]))
         color_at = None if color is None else style_at(len(color), lambda index: self.encode(color[index : index + 1]))
         before = FrameBefore() if steady else None
-        result = torch.empty(content.shape, dtype=torch.float32, device=self.device)
-        for index in range(len(content)):
+        result = torch.empty(count, *content.shape[1:], dtype=torch.float32, device=self.device)
+        for index, frame in enumerate(torch.split(content.expand(count, -1, -1, -1), 1)):
             result[index : index + 1] = self.stylize_frame(
-                content[index : index + 1],
+                frame,
                 texture_at(index),
                 None if color_at is None else color_at(index),
                 strength,

@@ -4,7 +4,7 @@ import torch
 from comfy_api.v0_0_2 import io
 
 from ..artnet_core import Features
-from ..artnet_core.features import check_style_count
+from ..artnet_core.features import picture_count
 from ..artnet_core.transfers import ALL_METHODS
 from .frames import collect_features, on_device, styles_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
@@ -23,7 +23,9 @@ class FeatureTransfer(io.ComfyNode):
             inputs=[
                 FeatureMaps.Input("content", tooltip="Features of the pictures to paint."),
                 FeatureMaps.Input(
-                    "style", tooltip="Features of the picture whose look is taken: one, or one for each content."
+                    "style",
+                    tooltip="Features of the picture whose look is taken: one, or one for each content. Several paint "
+                    "a single content once in each.",
                 ),
                 io.Combo.Input(
                     "method",
@@ -42,10 +44,10 @@ class FeatureTransfer(io.ComfyNode):
 
     @classmethod
     def execute(cls, content: Features, style: Features, method: str, strength: float) -> io.NodeOutput:
-        check_style_count("style", len(style.data), len(content.data))
+        count = picture_count({"content": len(content.data), "style": len(style.data)})
         style_at = styles_on_device(style)
 
         def transfer(index: int) -> Features:
             return ALL_METHODS[method](on_device(content, index), style_at(index), strength=strength)
 
-        return io.NodeOutput(collect_features(content, style, transfer, torch.float32))
+        return io.NodeOutput(collect_features(count, content, style, transfer, torch.float32))

@@ -63,15 +63,19 @@ def styles_on_device(styles: Features) -> Callable[[int], Features]:
 
 
 def collect_features(
-    content: Features, style: Features, transfer: Callable[[int], Features], dtype: torch.dtype | None = None
+    count: int,
+    content: Features,
+    style: Features,
+    transfer: Callable[[int], Features],
+    dtype: torch.dtype | None = None,
 ) -> Features:
-    """Frees memory for a transfer of the style to one frame of the content, then makes and gathers all frames.
+    """Frees memory for a transfer of the style to one frame of the content, then makes and gathers ``count`` frames.
 
     ``dtype`` is what :func:`~artnet_core.memory.transfer_bytes` takes.
     """
     device = mm.get_torch_device()
     mm.free_memory(transfer_bytes(content, style, device, dtype), device)
-    return content.with_data(collect(len(content.data), lambda index: transfer(index).data))
+    return content.with_data(collect(count, lambda index: transfer(index).data))
 
 
 def image_dtype() -> torch.dtype:

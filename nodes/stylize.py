@@ -4,7 +4,7 @@ import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..artnet_core.features import check_style_count
+from ..artnet_core.features import picture_count
 from ..artnet_core.mask import check_mask, mask_images
 from ..artnet_core.steadiness import FrameBefore
 from .frames import check_batch, collect, frame_of, image_dtype, sides_of, style_frames
@@ -27,7 +27,9 @@ class Stylize(io.ComfyNode):
                 Model.Input("model", tooltip="The model, from ArtNet Loader."),
                 io.Image.Input("image", tooltip="The picture to paint, or the frames of a video."),
                 io.Image.Input(
-                    "texture_style", tooltip="The picture whose strokes are copied: one, or one for each frame."
+                    "texture_style",
+                    tooltip="The picture whose strokes are copied: one, or one for each frame. Several paint a single "
+                    "picture once in each.",
                 ),
                 strength_input(),
                 detail_input(),
@@ -76,17 +78,17 @@ class Stylize(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         check_batch(image)
-        count, height = image.shape[:2]
-        styles = [texture_style] if color_style is None else [texture_style, color_style]
-        for name, style in zip(("texture style", "color style"), styles, strict=False):
-            check_style_count(name, len(style), count)
+        batches = {"image": image, "texture style": texture_style}
+        if color_style is not None:
+            batches["color style"] = color_style
+        count = picture_count({name: len(images) for name, images in batches.items()})
         masks = None if mask is None else check_mask(mask, count)
 
-        sides = [sides_of(image), sides_of(texture_style, style_size), *map(sides_of, styles[1:])]
+        sides = [sides_of(images, style_size if images is texture_style else 0) for images in batches.values()]
         artnet = model.ready(max(height for height, _ in sides), max(width for _, width in sides))
         texture_at = style_frames(artnet, texture_style, style_size)
         color_at = None if color_style is None else style_frames(artnet, color_style)
-        rows = strips(height)
+        rows = strips(image.shape[1])
         before = FrameBefore() if steady else None
 
         def stylize(index: int) -> Tensor:
@@ -97,7 +99,7 @@ class Stylize(io.ComfyNode):
             )
             if masks is not None:
                 result = mask_images(content, result, masks[min(index, len(masks) - 1)])
-            alpha = image[index : index + 1, ..., 3:].to(result)
+            alpha = image[min(index, len(image) - 1)][None, ..., 3:].to(result)
             return torch.cat([result.movedim(1, -1), alpha], -1)
 
         return io.NodeOutput(collect(count, stylize, image_dtype()))

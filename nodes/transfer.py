@@ -4,7 +4,7 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features, sandwich_swap
-from ..artnet_core.features import check_style_count
+from ..artnet_core.features import picture_count
 from ..artnet_core.mask import check_mask, mask_features
 from ..artnet_core.steadiness import FrameBefore
 from .frames import collect_features, on_device, styles_on_device
@@ -25,7 +25,8 @@ class S2Transfer(io.ComfyNode):
                 FeatureMaps.Input("content", tooltip="Features of the pictures to paint."),
                 FeatureMaps.Input(
                     "texture_style",
-                    tooltip="Features of the picture whose strokes are copied: one, or one for each content.",
+                    tooltip="Features of the picture whose strokes are copied: one, or one for each content. "
+                    "Several paint a single content once in each.",
                 ),
                 strength_input(of_features=True),
                 detail_input(),
@@ -60,10 +61,10 @@ class S2Transfer(io.ComfyNode):
         color_style: Features | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        count = len(content.data)
-        check_style_count("texture style", len(texture_style.data), count)
+        batches = {"content": content, "texture style": texture_style}
         if color_style is not None:
-            check_style_count("color style", len(color_style.data), count)
+            batches["color style"] = color_style
+        count = picture_count({name: len(features.data) for name, features in batches.items()})
         masks = None if mask is None else check_mask(mask, count)
         texture_at = styles_on_device(texture_style)
         color_at = None if color_style is None else styles_on_device(color_style)
@@ -77,4 +78,4 @@ class S2Transfer(io.ComfyNode):
                 result = mask_features(frame, result, masks[min(index, len(masks) - 1)])
             return result
 
-        return io.NodeOutput(collect_features(content, texture_style, transfer))
+        return io.NodeOutput(collect_features(count, content, texture_style, transfer))

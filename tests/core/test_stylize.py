@@ -97,6 +97,13 @@ def test_batches_equal_single_pictures(model: artnet.ArtNet, photo: Tensor, pain
         assert (own_styles[i : i + 1] - single).abs().mean() < 1e-3
 
 
+def test_one_picture_is_painted_once_in_each_style(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    styles, colors = torch.cat([painting, painting.flip(1)]), torch.cat([painting.flip(1), painting])
+    twice = photo.repeat(2, 1, 1, 1)
+    assert torch.equal(model.stylize(photo, styles), model.stylize(twice, styles))
+    assert torch.equal(model.stylize(photo, painting, colors), model.stylize(twice, painting, colors))
+
+
 @pytest.mark.parametrize(
     ("content", "style", "message"),
     [
@@ -104,7 +111,7 @@ def test_batches_equal_single_pictures(model: artnet.ArtNet, photo: Tensor, pain
         (torch.rand(1, 4, 8, 8), torch.rand(1, 3, 8, 8), r"got \[1, 4, 8, 8\]"),
         (torch.rand(1, 3, 0, 8), torch.rand(1, 3, 8, 8), "picture is empty"),
         (torch.full((1, 3, 8, 8), float("nan")), torch.rand(1, 3, 8, 8), "not finite"),
-        (torch.rand(2, 3, 8, 8), torch.rand(3, 3, 8, 8), "style is a batch of 3 pictures, the content of 2"),
+        (torch.rand(2, 3, 8, 8), torch.rand(3, 3, 8, 8), r"content 2, style 3\): give 1 picture or 3 of each"),
     ],
 )
 def test_wrong_pictures(model: artnet.ArtNet, content: Tensor, style: Tensor, message: str) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import artnet_core as artnet
 from artnet_core.checkpoint import DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL, shipped_models
+from artnet_core.mask import mask_images
 from artnet_core.transfers import ALL_METHODS
 
 from .conftest import ELSEWHERE_MODEL, REPOSITORY
@@ -177,6 +178,36 @@ def test_the_chain_is_the_one_box_node(odd_host: Host, steady: bool, detail: flo
     assert (pixels(images["out_a"]) - pixels(images["out_b"])).abs().max() <= 1
 
 
+def test_one_picture_is_painted_once_in_each_style(odd_host: Host) -> None:
+    styles = {"styles": node("ImageBatch", image1=("style", 0), image2=("content", 0))}
+    nodes = {
+        **FEATURES,
+        **styles,
+        "style_features": encode("styles"),
+        "masks": node("ImageToMask", image=("styles", 0), channel="red"),
+        "stylized": stylize(style="styles", mask=("masks", 0)),
+        "transferred": transfer(),
+        "s2": decode("transferred"),
+        "wct_features": feature_transfer(),
+        "wct": decode("wct_features"),
+        **{f"out_{name}": preview(name) for name in ("stylized", "s2", "wct")},
+    }
+    images = odd_host.images(odd_host.run(graph(odd_host, **nodes)))
+    content, style = scaled("coffee.jpg", WIDTH, HEIGHT), scaled("great_wave.jpg", WIDTH, HEIGHT)
+    styles_in_turn = torch.cat([style, content])
+    with torch.inference_mode():
+        model = artnet.load()
+        painted = model.stylize(content, styles_in_turn)
+        both, features = content.repeat(2, 1, 1, 1), model.encode(styles_in_turn)
+        expected = {
+            "out_stylized": mask_images(both, painted, styles_in_turn[:, 0]),
+            "out_s2": painted,
+            "out_wct": model.decode(ALL_METHODS["wct"](model.encode(both), features)),
+        }
+    for name, pictures in expected.items():
+        assert (pixels(images[name]) - saved(pictures)).abs().max() <= 2
+
+
 @pytest.mark.parametrize("method", ["wct", "adain"])
 def test_feature_transfer_is_the_cores(odd_host: Host, method: str) -> None:
     nodes = {
@@ -265,14 +296,28 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
         "The texture style features come from another model than the content features",
     ),
     "S2 with too many styles": (
-        {**FEATURES, "styles": repeat("style", 3), "style_features": encode("styles"), "out": transfer()},
+        {
+            **FEATURES,
+            "frames": repeat("content", 2),
+            "content_features": encode("frames"),
+            "styles": repeat("style", 3),
+            "style_features": encode("styles"),
+            "out": transfer(),
+        },
         "ArtNet_S2Transfer",
-        "The texture style is a batch of 3 pictures, the content of 1: give 1 style picture or 1.",
+        "The batches do not fit together (content 2, texture style 3): give 1 picture or 3 of each.",
     ),
     "feature transfer with too many styles": (
-        {**FEATURES, "styles": repeat("style", 3), "style_features": encode("styles"), "out": feature_transfer()},
+        {
+            **FEATURES,
+            "frames": repeat("content", 2),
+            "content_features": encode("frames"),
+            "styles": repeat("style", 3),
+            "style_features": encode("styles"),
+            "out": feature_transfer(),
+        },
         "ArtNet_FeatureTransfer",
-        "The style is a batch of 3 pictures, the content of 1: give 1 style picture or 1.",
+        "The batches do not fit together (content 2, style 3): give 1 picture or 3 of each.",
     ),
     "stylize with too many colour styles": (
         {
@@ -281,7 +326,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
             "out": stylize("frames", color_style=("styles", 0)),
         },
         "ArtNet_Stylize",
-        "The color style is a batch of 3 pictures, the content of 2: give 1 style picture or 2.",
+        "The batches do not fit together (image 2, texture style 1, color style 3): give 1 picture or 3 of each.",
     ),
     "too many masks": (
         {
@@ -305,7 +350,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
     "empty style": (
         {"empty": odd("style", "empty"), "out": stylize(style="empty")},
         "ArtNet_Stylize",
-        "The texture style is a batch of 0 pictures",
+        "The batches do not fit together (image 1, texture style 0)",
     ),
     "NaN in the image": (
         {"nan": odd("content", "nan"), "out": stylize("nan")},

@@ -152,6 +152,7 @@ def feature_pictures(features: artnet.Features, channels: Sequence[int]) -> list
 def thumbnails(model: artnet.ArtNet) -> None:
     """A .jpg beside every example workflow: its painting, with its first style in the corner."""
     jobs = {
+        "one_box": ("chelsea", "village_street_in_auvers", None, 0.2),
         "basic": ("chelsea", "village_street_in_auvers", None, 0.3),
         "texture_and_color": ("chelsea", "great_wave", "village_street_in_auvers", 0.25),
         "prune_and_compare": ("astronaut", "summertime", None, 0.3),

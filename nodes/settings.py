@@ -26,8 +26,8 @@ def detail_input() -> io.Input:
         min=0.0,
         max=1.0,
         step=0.05,
-        tooltip="0 is painterly: strokes everywhere, small things get lost. 1 keeps every detail and takes only "
-        "colours and contrast.",
+        tooltip="0 is painterly: strokes everywhere, small things get lost. 1 copies no strokes and takes "
+        "only colours and contrast.",
     )
 
 

@@ -45,6 +45,10 @@ def basic(model: artnet.ArtNet) -> dict[str, Tensor]:
     return {"11": model.stylize(*inputs("chelsea", "village_street_in_auvers"))}
 
 
+def one_box(model: artnet.ArtNet) -> dict[str, Tensor]:
+    return {"6": model.stylize(loaded("chelsea.jpg"), *inputs("village_street_in_auvers"), detail=0.2)}
+
+
 def texture_and_color(model: artnet.ArtNet) -> dict[str, Tensor]:
     content, texture, color = inputs("chelsea", "great_wave", "village_street_in_auvers")
     painted, plain = model.stylize(content, texture, color, detail=0.25), model.stylize(content, texture, detail=0.25)
@@ -83,7 +87,7 @@ def style_mix(model: artnet.ArtNet) -> dict[str, Tensor]:
 
 EXPECTED: dict[str, Callable[[artnet.ArtNet], dict[str, Tensor]]] = {
     function.__name__: function
-    for function in (basic, texture_and_color, prune_and_compare, mask, video_frames, chained, style_mix)
+    for function in (one_box, basic, texture_and_color, prune_and_compare, mask, video_frames, chained, style_mix)
 }
 
 

@@ -24,7 +24,7 @@ SCREENSHOTS = REPOSITORY / "docs" / "screenshots"
 # With ARTNET_UPDATE=1 in the environment, prompts and screenshots are written instead of compared.
 UPDATE = os.environ.get("ARTNET_UPDATE") == "1"
 DEFAULTS = {"strength": 1.0, "detail": DEFAULT_DETAIL, "patch_size": 3, "steady": False, "style_size": 0}
-PICTURED = ("basic", "texture_and_color", "prune_and_compare")
+PICTURED = ("one_box", "basic", "texture_and_color", "prune_and_compare")
 
 
 @pytest.fixture(scope="module", autouse=True)

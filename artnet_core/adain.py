@@ -12,8 +12,8 @@ from .pieces import piece_elements
 
 _SMALLEST_STD = 1e-5
 
-# Every so many rows and columns of a map show whether a channel may be constant.
-_SAMPLED = 8
+# So many rows and columns of a map, at the most, show whether a channel is constant.
+_SAMPLES = 8
 
 # Where batch norm takes half precision with statistics in float32.
 _MIXING_DEVICES = ("cpu", "cuda")
@@ -68,14 +68,10 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     values = features if mixes else features.float()
     values = values.contiguous(memory_format=torch.channels_last)  # on a CPU a quarter of the time
     means, stds = (statistic.expand(len(values), -1, -1, -1).flatten(1) for statistic in (mean, std))
-    aligned = []
-    for picture, m, s in zip(torch.split(values, 1), means, stds, strict=True):
-        aligned.append(_batch_norm(picture, m, s))
-        if not mixes and len(constant := _perhaps_constant(picture)):
-            channels = picture[:, constant]
-            # The sum of thousands of equal values is not exact: what it is off by would pass for a deviation.
-            channels = channels - channels.mean((2, 3), keepdim=True)
-            aligned[-1][:, constant] = _batch_norm(channels, m[constant], s[constant])
+    aligned = [
+        _batch_norm(_without_constants(picture), m, s)
+        for picture, m, s in zip(torch.split(values, 1), means, stds, strict=True)
+    ]
     result = torch.cat(aligned) if len(aligned) > 1 else aligned[0]
     if features.dtype == torch.float16:
         largest = torch.finfo(torch.float16).max
@@ -88,10 +84,18 @@ def _batch_norm(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return F.batch_norm(picture, None, None, std, mean, training=True, eps=_SMALLEST_STD**2)
 
 
-def _perhaps_constant(picture: Tensor) -> Tensor:
-    """Channels of ``[1, C, h, w]`` of which a sample is one value other than 0, int64."""
-    sample = picture[0, :, ::_SAMPLED, ::_SAMPLED].flatten(1)
-    return ((sample == sample[:, :1]).all(1) & (sample[:, 0] != 0)).nonzero().flatten()
+def _without_constants(picture: Tensor) -> Tensor:
+    """``[1, C, h, w]``, but channels that a sample shows to be constant less that value, which changes no batch norm.
+
+    The sum of thousands of equal values is not exact: what it is off by would pass for a deviation.
+    """
+    rows, columns = (-(-side // _SAMPLES) for side in picture.shape[2:])
+    value = picture[..., :1, :1]
+    constant = (picture[..., ::rows, ::columns] == value).all((2, 3), keepdim=True) & (value != 0)
+    # Elsewhere to ask would be to wait for the device.
+    if picture.device.type == "cpu" and not constant.any():
+        return picture
+    return picture - torch.where(constant, value, 0)
 
 
 def _pieces(features: Tensor) -> Iterator[Tensor]:

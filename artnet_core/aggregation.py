@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .constants import constant
 from .encoder import BLOCK_STRIDES
 
 MARGIN = 16
@@ -52,8 +53,10 @@ def pad_images(images: Tensor) -> Tensor:
     after_rows, after_columns = MARGIN + -height % MULTIPLE, MARGIN + -width % MULTIPLE
     if height > after_rows and width > after_columns:
         return F.pad(images, (MARGIN, after_columns, MARGIN, after_rows), mode="reflect")
-    rows = reflect_indices(height, MARGIN, after_rows).to(images.device)
-    columns = reflect_indices(width, MARGIN, after_columns).to(images.device)
+    rows, columns = (
+        constant(reflect_indices, images.device, torch.int64, side, MARGIN, after)
+        for side, after in ((height, after_rows), (width, after_columns))
+    )
     return images.index_select(-2, rows).index_select(-1, columns)
 
 

@@ -151,6 +151,11 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return state, metadata
 
 
+def _per_channel(text: str) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in json.loads(text))
+    return red, green, blue
+
+
 def build_model(path: Path, state: dict[str, Tensor], metadata: dict[str, str], *, operations: Any = nn) -> ArtNet:
     """Builds the model that a checkpoint's shapes and metadata describe, in float32.
 
@@ -161,8 +166,10 @@ def build_model(path: Path, state: dict[str, Tensor], metadata: dict[str, str], 
         architecture = metadata["architecture"]
         layers = tuple(json.loads(metadata["layers"]))
         stride = int(metadata["stride"])
-        mean, std = tuple(json.loads(metadata["mean"])), tuple(json.loads(metadata["std"]))
-        provenance = json.loads(metadata.get("provenance", "{}"))
+        mean, std = (_per_channel(metadata[name]) for name in ("mean", "std"))
+        if min(std) <= 0:
+            raise ValueError(f"std must be positive, got {std}")
+        provenance = dict(json.loads(metadata.get("provenance", "{}")))
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} has damaged metadata ({error}).") from error
     blocks = layers[:-1]

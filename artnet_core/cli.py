@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from .compare import compare_methods
 from .features import Features
 from .memory import Strips, is_out_of_memory
 from .model import ArtNet
-from .picture import Picture, pictures_in, read_picture, write_picture
+from .picture import Picture, check_ending, pictures_in, read_picture, write_picture
 from .precision import fastest_dtype
 from .pruning import multiply_adds_per_pixel, parameters, prune_zero_channels
 from .sandwich import DEFAULT_DETAIL
@@ -45,21 +46,30 @@ def stylize(options: argparse.Namespace) -> None:
         raise ValueError(f"--steady is for the frames of a video, but {options.content} is no folder: leave it out.")
     jobs = list(_jobs(options.content, options.style, options.output))
     _check_targets(jobs, options.color)
-    color = None if options.color is None else model.encode(read_picture(options.color).rgb)
+    # What worked for one picture is where the next of the same height starts.
+    strips = cache(lambda height: Strips(height, is_out_of_memory, torch.cuda.empty_cache))
+
+    def encode(path: Path, size: int | None = None) -> Features:
+        rgb = read_picture(path, size).rgb
+        return strips(rgb.shape[2]).run(lambda strip: model.encode(rgb, strip))
+
+    color = None if options.color is None else encode(options.color)
     textures: dict[Path, Features] = {}
     before: FrameBefore | None = None
     for content_path, style_path, target in tqdm(jobs, unit="picture", disable=len(jobs) == 1):
         if style_path not in textures:
-            textures = {style_path: model.encode(read_picture(style_path, options.style_size).rgb)}
+            textures = {style_path: encode(style_path, options.style_size)}
             before = FrameBefore() if options.steady else None
         content = read_picture(content_path, options.size)
-        rgb = _paint(model, content.rgb, textures[style_path], color, before, options)
+        paint = partial(_paint, model, content.rgb, textures[style_path], color, options, before)
+        rgb = strips(content.rgb.shape[2]).run(paint)
         write_picture(target, Picture(rgb, content.alpha))
     print(f"Wrote {jobs[0][2]}" if len(jobs) == 1 else f"Wrote {len(jobs)} pictures to {options.output}")
 
 
 def compare(options: argparse.Namespace) -> None:
     """``artnet compare``: a sheet of one pair of pictures by every method."""
+    check_ending(options.output)
     model = _load(options)
     content, style = (read_picture(path, options.size).rgb for path in (options.content, options.style))
     methods = tuple(ALL_METHODS) if options.ablations else tuple(METHODS)
@@ -122,6 +132,19 @@ def _load(options: argparse.Namespace) -> ArtNet:
         raise ValueError(f"The device {device} cannot be used ({error}).") from error
 
 
+def _paint(
+    model: ArtNet,
+    content: Tensor,
+    texture: Features,
+    color: Features | None,
+    options: argparse.Namespace,
+    before: FrameBefore | None,
+    strip: int | None,
+) -> Tensor:
+    strength, detail = options.strength, options.detail
+    return model.stylize_frame(content, texture, color, strength, detail, strip=strip, before=before)
+
+
 def _jobs(content: Path, style: Path, output: Path) -> Iterator[tuple[Path, Path, Path]]:
     """Content, style and target of every picture to make; a target folder where either is a folder."""
     if not content.is_dir() and not style.is_dir():
@@ -133,27 +156,12 @@ def _jobs(content: Path, style: Path, output: Path) -> Iterator[tuple[Path, Path
             yield content_path, style_path, output / f"{name}.png"
 
 
-def _paint(
-    model: ArtNet,
-    content: Tensor,
-    texture: Features,
-    color: Features | None,
-    before: FrameBefore | None,
-    options: argparse.Namespace,
-) -> Tensor:
-    """One frame, in strips where memory does not suffice for all of it."""
-    rows = Strips(content.shape[2], is_out_of_memory, torch.cuda.empty_cache)
-    strength, detail = options.strength, options.detail
-    return rows.run(
-        lambda strip: model.stylize_frame(content, texture, color, strength, detail, strip=strip, before=before)
-    )
-
-
 def _check_targets(jobs: Sequence[tuple[Path, Path, Path]], color: Path | None) -> None:
-    """Raises ValueError where a picture would be written over another one, or over one that is read."""
+    """Raises ValueError where a picture cannot be written, or would be over another one or over one that is read."""
     sources = {path.resolve() for job in jobs for path in job[:2]} | ({color.resolve()} if color else set())
     written: dict[Path, tuple[Path, Path]] = {}
     for content, style, target in jobs:
+        check_ending(target)
         place = target.resolve()
         if place in sources:
             raise ValueError(f"{target} is one of the pictures that are read: write to another file or folder.")

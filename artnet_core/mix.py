@@ -17,8 +17,9 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
 
     The mixed palette is the weighted mean of the styles' channel means and standard deviations. Every style's map is
     cut around its middle to a common height and a width in proportion to its weight, aligned to that palette, and the
-    maps are put side by side: the swap picks strokes from all of them, the more from a style the heavier it is, and
-    mean and standard deviation of the whole are the palette's.
+    maps are put side by side: the swap picks strokes from all of them, the more from a style the heavier it is. Mean
+    and standard deviation of the whole are the palette's, but for channels that vary in some of the parts only: there
+    the deviation is smaller.
 
     Args:
         styles: features of one model; batches of 1 or of one common size B.
@@ -50,8 +51,9 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
     if len(chosen) == 1:
         return chosen[0][0]
 
-    total = sum(weight for _, weight in chosen)
-    shares = [weight / total for _, weight in chosen]
+    largest = max(weight for _, weight in chosen)  # first, as a sum of weights may exceed all numbers
+    total = sum(weight / largest for _, weight in chosen)
+    shares = [weight / largest / total for _, weight in chosen]
     first = chosen[0][0]
     maps = [style.data.to(first.data).expand(max(batches, default=1), -1, -1, -1) for style, _ in chosen]
     statistics = [channel_statistics(data) for data in maps]

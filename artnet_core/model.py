@@ -185,7 +185,7 @@ class ArtNet(nn.Module):
                 next where they still fit, also where the camera pans.
 
         Returns:
-            ``[B, 3, H, W]``, float32, 0..1, on the model's device.
+            ``[B, 3, H, W]``, float32, on the model's device, 0..1; at strength 0 the content's own values.
 
         Raises:
             ValueError: a tensor has the wrong shape or values, or a number is out of range.
@@ -224,7 +224,7 @@ class ArtNet(nn.Module):
         """:meth:`stylize` with styles that are encoded already, as for the frames of a video.
 
         Below strength 1 the part of the picture that the decoder cannot reproduce is added back in proportion, so that
-        strength 0 is the content itself and nothing jumps on the way there.
+        strength 0 is the content itself and nothing jumps on the way there, if its values lie in 0..1.
 
         With ``before`` the content is the next frame of a video, and strokes keep their places in the scene. Without,
         and in half precision, nothing waits for a CUDA GPU but the look for values that are not finite in a frame that

@@ -68,13 +68,19 @@ def write_picture(path: Path, picture: Picture) -> None:
     Raises:
         PictureError: the ending is unknown, or its format holds no transparency and the picture has some.
     """
+    check_ending(path)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise PictureError(f"{path}: unknown ending {suffix!r}; use one of {', '.join(SUFFIXES)}.")
     if picture.alpha is not None and suffix in _WITHOUT_ALPHA:
         raise PictureError(f"{path}: {suffix} holds no transparency, which the content has; write a .png instead.")
     path.parent.mkdir(parents=True, exist_ok=True)
     to_image(picture).save(path, quality=95)
+
+
+def check_ending(path: Path) -> None:
+    """Raises PictureError where the file name's ending is that of no format that pictures are written in."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise PictureError(f"{path}: unknown ending {suffix!r}; use one of {', '.join(SUFFIXES)}.")
 
 
 def to_image(picture: Picture) -> Image.Image:

@@ -23,9 +23,14 @@ def neighbors() -> Tensor:
     return torch.tensor([[0, 0, -1, 1], [-1, 1, 0, 0]])[:, None]
 
 
-def checkerboard(rows: int, columns: int, color: int) -> Tensor:
+def checkerboard(rows: int, columns: int, color: int, device: torch.device | None = None) -> Tensor:
     """Rows and columns of all cells of one of the two colours: int64 ``[2, n]``."""
-    return ((torch.arange(rows)[:, None] + torch.arange(columns)) % 2 == color).nonzero().T
+    # Of every two cells in a line one has the colour. Where rows have odd lengths the colours of the line alternate.
+    cells = rows * columns
+    pairs = torch.arange((cells + 1 - color) // 2 if columns % 2 else cells // 2, device=device)
+    second = (2 * pairs // columns + color) % 2 if columns % 2 == 0 else color
+    cell = 2 * pairs + second
+    return torch.stack([cell // columns, cell % columns])
 
 
 @torch.no_grad()
@@ -53,7 +58,7 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
     scores = pair_scores(content, style, k)
 
     found = torch.stack([matches // style_width, matches % style_width])  # [2, rows, columns]
-    colors = [constant(checkerboard, device, torch.int64, rows, columns, color) for color in (0, 1)]  # [2, n] each
+    colors = [checkerboard(rows, columns, color, device) for color in (0, 1)]  # [2, n] each
     begun = torch.empty(rows, columns, device=device)
     for patches in colors:
         begun[patches[0], patches[1]] = scores(patches, found[:, patches[0], patches[1], None])[:, 0]

@@ -13,7 +13,7 @@ from .dct import CHANNELS as DCT_CHANNELS
 from .dct import MEANS as DCT_MEANS
 from .features import Features, check_style
 from .steadiness import FrameBefore
-from .swap import swap
+from .swap import check_patch_size, swap
 
 DEFAULT_DETAIL = 0.3
 """From here on the cosines that vary within a cell are the content's own."""
@@ -123,6 +123,7 @@ def sandwich_swap(
         ValueError: features of different models, a style batch that is neither 1 nor B, or a number out of range.
     """
     color = texture if color is None else color
+    check_patch_size(patch_size)
     _check(content, texture, color, strength, detail)
     if strength == 0:
         return content

@@ -49,7 +49,7 @@ def keep_matches(
 class FrameBefore:
     """What a frame of a video takes over from the one before.
 
-    Whoever paints a video in one style makes one of these and hands it to each frame in turn.
+    Whoever paints a video makes one of these and hands it to each frame in turn.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,8 @@ class FrameBefore:
         self._cell = (0, 0)  # of the scene, that the grid begins with
         self._matches: Tensor | None = None
         self._cell_of_matches = (0, 0)
-        self._style_and_patch: tuple[torch.Size, int] | None = None  # sizes that the matches were found with
+        self._only_style: Tensor | None = None  # that the matches were found in, with patches of this size
+        self._patch_size = 0
 
     @torch.no_grad()
     def follow(self, image: Tensor, stride: int) -> tuple[int, int]:
@@ -83,13 +84,20 @@ class FrameBefore:
         self._cell = row // stride, column // stride
         return row % stride, column % stride
 
-    def steady(self, matches: Tensor, content: Tensor, style: Tensor, patch_size: int) -> Tensor:
-        """:func:`keep_matches` with those of the frame before, at the same places of the scene."""
+    def steady(
+        self, matches: Tensor, content: Tensor, style: Tensor, patch_size: int, only_style: Tensor | None
+    ) -> Tensor:
+        """:func:`keep_matches` with those of the frame before, at the same places of the scene.
+
+        ``only_style`` is the one style of all frames, known again by being the same tensor; None where frames have
+        styles of their own, from which nothing can be taken over.
+        """
         before = self._at_the_same_places(matches.shape)
-        sizes = style.shape, patch_size
-        if before is not None and self._style_and_patch == sizes:
+        same_style = only_style is not None and only_style is self._only_style
+        if before is not None and same_style and self._patch_size == patch_size:
             matches = keep_matches(matches, before, content, style, patch_size, STEADINESS)
-        self._matches, self._cell_of_matches, self._style_and_patch = matches, self._cell, sizes
+        self._matches, self._cell_of_matches = matches, self._cell
+        self._only_style, self._patch_size = only_style, patch_size
         return matches
 
     def _at_the_same_places(self, size: torch.Size) -> Tensor | None:

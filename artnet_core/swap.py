@@ -97,8 +97,7 @@ def swap(
     Raises:
         ValueError: the patch size is even or not positive.
     """
-    if patch_size < 1 or patch_size % 2 == 0:
-        raise ValueError(f"patch_size must be an odd number of cells (1, 3, 5, ...), got {patch_size}.")
+    check_patch_size(patch_size)
     smallest = min(*content.shape[-2:], *style.shape[-2:])
     pooling = min(pooling, smallest)
     patch_size = min(patch_size, (smallest // pooling - 1) // 2 * 2 + 1)
@@ -108,10 +107,17 @@ def swap(
         of_style = style[index if len(style) > 1 else 0]
         matches = _match(of_content[:compared], of_style[:compared], patch_size, pooling, coherence, continuity)
         if before is not None:
-            matches = before.steady(matches, of_content[:compared], of_style[:compared], patch_size)
+            only_style = style if len(style) == 1 else None
+            matches = before.steady(matches, of_content[:compared], of_style[:compared], patch_size, only_style)
         swapped.append(reassemble(matches, of_style, patch_size))
     # A stack is a copy, and video comes one frame at a time.
     return swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)
+
+
+def check_patch_size(patch_size: int) -> None:
+    """Raises ValueError unless it is odd and positive."""
+    if patch_size < 1 or patch_size % 2 == 0:
+        raise ValueError(f"patch_size must be an odd number of cells (1, 3, 5, ...), got {patch_size}.")
 
 
 def _match(

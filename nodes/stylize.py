@@ -84,7 +84,7 @@ class Stylize(io.ComfyNode):
         count = picture_count({name: len(images) for name, images in batches.items()})
         masks = None if mask is None else check_mask(mask, count)
 
-        sides = [sides_of(images, style_size if images is texture_style else 0) for images in batches.values()]
+        sides = [sides_of(images, style_size if name == "texture style" else 0) for name, images in batches.items()]
         artnet = model.ready(max(height for height, _ in sides), max(width for _, width in sides))
         texture_at = style_frames(artnet, texture_style, style_size)
         color_at = None if color_style is None else style_frames(artnet, color_style)

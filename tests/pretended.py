@@ -27,34 +27,39 @@ _PLACES = torch.ops.aten.nonzero.default
 _COPY = torch.ops.aten.copy_.default
 
 
-class ValueAsked(Exception):
-    """Something asked for a value that only the device has."""
+class Waits(Exception):
+    """Something waits for the device while a graph is captured."""
 
 
 @contextmanager
-def pretended(device: str, *, waits: bool = False) -> Iterator[None]:
+def pretended(device: str) -> Iterator[Pretended]:
     """Within it, tensors made on or moved to this device are fake.
 
     Args:
         device: ``cuda``, or ``meta``, which stands for all backends that are neither a CPU nor CUDA.
-        waits: whether values may be asked for, for which a GPU has to be waited for. All are 1 then, and of those that
-            are not 0 there are two. By default asking raises :class:`ValueAsked`.
     """
     constant.cache_clear()
-    with pytest.MonkeyPatch.context() as patch, _Pretended(device, waits):
+    with pytest.MonkeyPatch.context() as patch, Pretended(device) as mode:
         # torch's own exchanges the contents of parameters, which fake tensors do not let it.
         patch.setattr(nn.Module, "_apply", _apply)
-        patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: not waits)
+        patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: mode.captures)
         patch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
-        yield
+        yield mode
     constant.cache_clear()
 
 
-class _Pretended(FakeTensorMode):
-    def __init__(self, device: str, waits: bool) -> None:
+class Pretended(FakeTensorMode):
+    """The device.
+
+    Attributes:
+        captures: whether a graph is captured. Then nothing may wait for the device: neither a tensor be brought to it,
+            nor a value be asked for. Else all values are 1, and of those that are not 0 there are two.
+    """
+
+    def __init__(self, device: str) -> None:
         super().__init__()
         self._device = device
-        self._waits = waits
+        self.captures = False
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -66,9 +71,11 @@ class _Pretended(FakeTensorMode):
         if not there and not any(isinstance(leaf, FakeTensor) for leaf in leaves):
             with unset_fake_temporarily():
                 return func(*args, **kwargs)
-        if func in _VALUES or func is _PLACES or to == "cpu":
-            if not self._waits:
-                raise ValueAsked(f"{func} waits for the device.")
+        asks = func in _VALUES or func is _PLACES or to == "cpu"
+        brings = there and any(isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor) for leaf in leaves)
+        if self.captures and (asks or brings):
+            raise Waits(f"{func} waits for the device.")
+        if asks:
             if func is _PLACES:
                 return args[0].new_zeros(2, args[0].ndim, dtype=torch.int64)
             ones = torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)

@@ -30,10 +30,12 @@ def test_constant_channel_becomes_the_styles_mean() -> None:
     assert adain(torch.full((1, 1, 4, 4), 7.0), style).unique().tolist() == [2.0]
 
 
-@pytest.mark.parametrize("value", [0.1, 3.1, 77.7])
-def test_rounding_is_no_deviation(value: float) -> None:
-    """The sum of many such values is not exact in float32."""
-    aligned = align(torch.full((1, 16, 64, 64), value), torch.full((1, 16, 1, 1), 2.0), torch.ones(1, 16, 1, 1))
+@pytest.mark.parametrize("value", [0.1, 3.3, 77.7, 1000.0])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_rounding_is_no_deviation(value: float, dtype: torch.dtype) -> None:
+    """The sum of many such values is not exact."""
+    features = torch.full((1, 16, 135, 240), value, dtype=dtype)
+    aligned = align(features, torch.full((1, 16, 1, 1), 2.0), torch.ones(1, 16, 1, 1))
     assert aligned.unique().tolist() == [2.0]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -111,18 +110,26 @@ def test_nothing_is_written_over_another_picture(tmp_path: Path, capsys: pytest.
 
 
 def test_strips_where_memory_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, parts = tmp_path / "whole.png", tmp_path / "parts.png"
-    assert run("stylize", PHOTO, PAINTING, "-o", whole, "--device", "cpu") == 0
-    paint = artnet.ArtNet.stylize_frame
+    """The style's picture too; and what worked for the first frame is where the second begins."""
+    frames, whole, parts = tmp_path / "frames", tmp_path / "whole", tmp_path / "parts"
+    frames.mkdir()
+    for name in "ab":
+        Image.open(PHOTO).save(frames / f"{name}.png")
+    assert run("stylize", frames, PAINTING, "-o", whole, "--device", "cpu") == 0
+    encode, failures = artnet.ArtNet.encode, []
 
-    def short_of_memory(*arguments: Any, strip: int | None = None, **options: Any) -> torch.Tensor:
+    def short_of_memory(model: artnet.ArtNet, images: torch.Tensor, strip: int | None = None) -> artnet.Features:
         if strip is None:
+            failures.append(images.shape[2])
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-        return paint(*arguments, strip=strip, **options)
+        return encode(model, images, strip)
 
-    monkeypatch.setattr(artnet.ArtNet, "stylize_frame", short_of_memory)
-    assert run("stylize", PHOTO, PAINTING, "-o", parts, "--device", "cpu") == 0
-    assert (read_picture(parts).rgb - read_picture(whole).rgb).abs().mean() < 0.005
+    monkeypatch.setattr(artnet.ArtNet, "encode", short_of_memory)
+    assert run("stylize", frames, PAINTING, "-o", parts, "--device", "cpu") == 0
+    assert sorted(failures) == sorted({read_picture(path).rgb.shape[2] for path in (PHOTO, PAINTING)})
+    for name in "ab":
+        difference = read_picture(parts / f"{name}.png").rgb - read_picture(whole / f"{name}.png").rgb
+        assert difference.abs().mean() < 0.005
 
 
 def test_compare(tmp_path: Path) -> None:
@@ -163,7 +170,8 @@ def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "There is no picture" in failing(capsys, "stylize", "nowhere.png", PAINTING, "-o", out)
     assert "text.png is not a readable picture" in failing(capsys, "stylize", text, PAINTING, "-o", out)
     assert "holds no pictures" in failing(capsys, "stylize", empty, PAINTING, "-o", out)
-    assert "unknown ending '.xyz'" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", "o.xyz", "--size", "32")
+    for command in ("stylize", "compare"):
+        assert "unknown ending '.xyz'" in failing(capsys, command, "nowhere.png", PAINTING, "-o", "o.xyz")
     assert "strength must lie in 0..1" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", out, "--strength", "3")
     assert "device nonsense cannot" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", out, "--device", "nonsense")
     assert "not a readable .safetensors" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", out, "--model", PHOTO)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from artnet_core import ArtNet
 from artnet_core.matching import match_patches
-from artnet_core.propagation import TURNS, propagate_matches
+from artnet_core.propagation import TURNS, checkerboard, propagate_matches
 from artnet_core.sandwich import CONTINUITY
 
 from .conftest import all_scores, compared_maps, maps
@@ -105,3 +105,10 @@ def test_a_calm_area_takes_more_than_one_patch_of_a_calm_style(seed: int) -> Non
     found = propagate_matches(matches, content, style, 3, CONTINUITY)
     across, down = found[:, 1:] == found[:, :-1] + 1, found[1:] == found[:-1] + 20
     assert across.float().mean() + down.float().mean() > 0.4
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 2), (2, 1), (3, 5), (4, 5), (3, 6), (62, 62)])
+def test_checkerboard(rows: int, columns: int) -> None:
+    colors = (torch.arange(rows)[:, None] + torch.arange(columns)) % 2
+    for color in (0, 1):
+        assert torch.equal(checkerboard(rows, columns, color), (colors == color).nonzero().T)

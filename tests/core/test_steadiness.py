@@ -43,11 +43,22 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_frame_and_one_with_another_style_are_matched_by_themselves() -> None:
-    content, style, wide_style = maps(2, 3, (9, 8), (7, 10), (8, 10))
+    content, style, other_style = maps(2, 3, (9, 8), (7, 10), (7, 10))
     before = FrameBefore()
-    for of_style in (style, wide_style):
+    for of_style in (style, other_style):
         matches = match_patches(content, of_style, 3)
-        assert torch.equal(before.steady(matches, content, of_style, 3), matches)
+        assert torch.equal(before.steady(matches, content, of_style, 3, of_style), matches)
+
+
+def test_styles_of_a_batch_take_nothing_from_one_another(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    styles = torch.cat([painting, painting.flip(2), painting.flip(3)])
+    together = model.stylize(photo, styles, detail=0.1, steady=True)
+    for style, painted in zip(styles, together, strict=True):
+        assert torch.equal(painted[None], model.stylize(photo, style[None], detail=0.1))
+    features = model.encode(styles)
+    frames = model.encode(photo.repeat(3, 1, 1, 1))
+    steady = sandwich_swap(frames, features, detail=0.1, before=FrameBefore())
+    assert torch.equal(steady.data, sandwich_swap(frames, features, detail=0.1).data)
 
 
 @pytest.mark.parametrize("step", [(0, 0), (0, 8), (-16, 24), (3, -5), (-11, 40)])
@@ -80,10 +91,10 @@ def test_a_frame_keeps_what_fits_and_no_more(model: ArtNet, photo: Tensor, paint
     content, style = compared_maps(model, photo, painting)
     other, _ = compared_maps(model, painting.flip(3), painting)
     before = FrameBefore()
-    first = before.steady(match_patches(content, style), content, style, 3)
-    assert torch.equal(before.steady(match_patches(content, style), content, style, 3), first)
+    first = before.steady(match_patches(content, style), content, style, 3, style)
+    assert torch.equal(before.steady(match_patches(content, style), content, style, 3, style), first)
     matches = match_patches(other, style)
-    cut = before.steady(matches, other, style, 3)
+    cut = before.steady(matches, other, style, 3, style)
     assert (cut == matches).float().mean() > 0.8
 
 

@@ -97,6 +97,16 @@ def test_batches_equal_single_pictures(model: artnet.ArtNet, photo: Tensor, pain
         assert (own_styles[i : i + 1] - single).abs().mean() < 1e-3
 
 
+@pytest.mark.parametrize("name", ["artnet", "artnet_fast"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("detail", [DEFAULT_DETAIL, 1.0])
+def test_a_blank_picture_in_half_precision(name: str, dtype: torch.dtype, detail: float, painting: Tensor) -> None:
+    """All of its channels are constant."""
+    blank = torch.full((1, 3, 256, 400), 0.7)
+    half, whole = (artnet.load(name, dtype=of).stylize(blank, painting, detail=detail) for of in (dtype, torch.float32))
+    assert (half - whole).abs().mean() < 0.01
+
+
 def test_one_picture_is_painted_once_in_each_style(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
     styles, colors = torch.cat([painting, painting.flip(1)]), torch.cat([painting.flip(1), painting])
     twice = photo.repeat(2, 1, 1, 1)
@@ -117,6 +127,12 @@ def test_one_picture_is_painted_once_in_each_style(model: artnet.ArtNet, photo: 
 def test_wrong_pictures(model: artnet.ArtNet, content: Tensor, style: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         model.stylize(content, style)
+
+
+@pytest.mark.parametrize("settings", [{}, {"strength": 0.0}, {"detail": 1.0}])
+def test_patches_of_an_even_size(model: artnet.ArtNet, settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="patch_size must be an odd number"):
+        model.stylize(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32), patch_size=4, **settings)
 
 
 def test_features_of_another_model_are_not_decoded(

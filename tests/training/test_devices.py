@@ -29,7 +29,7 @@ SIZE, SIDE = 64, 72
 
 @pytest.fixture(params=[CUDA])
 def gpu(request: pytest.FixtureRequest) -> Iterator[torch.device]:
-    with pretended(request.param, waits=True):
+    with pretended(request.param):
         yield torch.device(request.param)
 
 

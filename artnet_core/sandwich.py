@@ -67,7 +67,7 @@ def bounded_swap(
     return swap(content, style, patch_size, pooling, compared, coherence, continuity, before)
 
 
-def content_shares(channels: int, detail: float) -> Tensor:
+def content_shares(channels: int, detail: float, device: torch.device | None = None) -> Tensor:
     """Share of the projected content in each channel of what the last AdaIN sees; the rest are swapped patches.
 
     Lines come first. The cosines that vary within a cell are swapped in patches that rarely continue one another: they
@@ -78,14 +78,19 @@ def content_shares(channels: int, detail: float) -> Tensor:
     Args:
         channels: of the aggregated features; the last are the cosines.
         detail: 0..1.
+        device: of the result; the CPU by default.
 
     Returns:
         float32 ``[1, channels, 1, 1]``: 0 everywhere for a ``detail`` of 0, 1 everywhere for 1.
     """
-    shares = torch.full((1, channels, 1, 1), detail)
-    varying = [channel for channel in range(DCT_CHANNELS) if channel not in DCT_MEANS]
-    shares[:, -DCT_CHANNELS:][:, varying] = min(1.0, detail / DEFAULT_DETAIL)
-    return shares
+    varies = constant(_varies_in_cells, device or torch.device("cpu"), torch.bool, channels)
+    return torch.where(varies, min(1.0, detail / DEFAULT_DETAIL), detail)
+
+
+def _varies_in_cells(channels: int) -> Tensor:
+    """Which of the channels are cosines that vary within a cell, bool ``[1, channels, 1, 1]``."""
+    of_cosines = [channel not in DCT_MEANS for channel in range(DCT_CHANNELS)]
+    return torch.tensor([False] * (channels - DCT_CHANNELS) + of_cosines).view(1, -1, 1, 1)
 
 
 def sandwich_swap(
@@ -136,8 +141,8 @@ def sandwich_swap(
         # Surroundings may cost what continuing a neighbour may.
         coherence = min(COHERENCE, continuity)
         swapped = bounded_swap(projected, texture.data, patch_size, compared, coherence, continuity, before)
-        shares = constant(content_shares, projected.device, projected.dtype, projected.shape[1], detail)
-        mixed = swapped.to(projected.dtype).lerp_(projected, shares)
+        shares = content_shares(projected.shape[1], detail, projected.device)
+        mixed = swapped.to(projected.dtype).lerp_(projected, shares.to(projected.dtype))
     transferred = align(mixed, *color.statistics)
     if strength < 1:
         transferred = torch.lerp(content.data, transferred, strength)

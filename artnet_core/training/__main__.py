@@ -37,8 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code: 0 done, 1 a mistake that the message names, 3 stopped before the end."""
     options = _parser().parse_args(arguments)
     device = _device(options.device)
-    # TF32 on GPUs that have it: features keep three digits, which is more than bfloat16 gives the gradients.
-    torch.set_float32_matmul_precision("high")
     try:
         code: int = options.command(options, device)
     except (CheckpointError, PictureError, ResumeError, DivergedError, FileNotFoundError, ValueError) as error:
@@ -114,6 +112,10 @@ def _average(options: argparse.Namespace, device: torch.device) -> int:
 
 
 def _train(task: Task, options: argparse.Namespace, settings: dict[str, object]) -> int:
+    # TF32 on GPUs that have it: features keep three digits, which is more than bfloat16 gives the gradients. And all
+    # steps have the same shapes, for which cuDNN then looks for its fastest kernels once.
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
     schedule = Schedule(options.minutes, options.steps, options.stop_after, options.log_every)
     done = train(task, schedule, options.out, settings, resume=options.resume)
     if not done:

@@ -93,7 +93,7 @@ class EncoderTask:
         self.device = self.pictures.device
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.start = start
-        self.alive = {name: torch.ones(width, dtype=torch.bool) for name, width in FULL_WIDTHS.items()}
+        alive = {name: torch.ones(width, dtype=torch.bool) for name, width in FULL_WIDTHS.items()}
         self.floors = default_floors()
         self.trained = tuple(TRUNK)
         if start is not None:
@@ -101,11 +101,12 @@ class EncoderTask:
                 raise ValueError("Only an encoder with its batch norms can be gone on from: give an unpruned one.")
             kept = trunk_up_to(KEPT_BLOCK)
             self.trained = tuple(name for name in TRUNK if name not in kept)
-            self.alive |= {name: start.masks[name] for name in kept}
+            alive |= {name: start.masks[name] for name in kept}
             self.floors |= {name: int(start.masks[name].sum()) for name in kept}
         if (smallest := trunk_parameters(self.floors)) > settings.parameters:
             raise ValueError(f"The layers' floors leave {smallest:,} parameters, more than {settings.parameters:,}.")
-        self.parameters_at_start = trunk_parameters({name: int(mask.sum()) for name, mask in self.alive.items()})
+        self._let_live(alive)
+        self.parameters_at_start = trunk_parameters({name: int(mask.sum()) for name, mask in alive.items()})
 
         self.student = student_of(teacher).to(self.device).to(memory_format=torch.channels_last)
         batches = [self._draw() for _ in range(_CALIBRATION_BATCHES)]
@@ -149,7 +150,7 @@ class EncoderTask:
         if self.steps % self.settings.kill_every == 0:
             scores = torch.split_with_sizes(self.scores.cpu(), list(FULL_WIDTHS.values()))
             allowed = allowed_parameters(progress, self.parameters_at_start, self.settings.parameters)
-            self.alive = kill_channels(self.alive, dict(zip(TRUNK, scores, strict=True)), self.floors, allowed)
+            self._let_live(kill_channels(self.alive, dict(zip(TRUNK, scores, strict=True)), self.floors, allowed))
         self._silence()
         return losses
 
@@ -169,7 +170,7 @@ class EncoderTask:
         self.student.load_state_dict(state["student"])
         self.adaptors.load_state_dict(state["adaptors"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.alive = state["alive"]
+        self._let_live(state["alive"])
         self.scores = state["scores"].to(self.device)
         self.generator.set_state(state["generator"])
         self.steps = state["steps"]
@@ -214,14 +215,17 @@ class EncoderTask:
             changes.append(change)
         self.scores.mul_(_SCORE_DECAY).add_(torch.cat(changes).abs(), alpha=1 - _SCORE_DECAY)
 
+    def _let_live(self, alive: Mapping[str, Tensor]) -> None:
+        """Says which channels of each unit live, on the CPU, and brings the others to the device for every step."""
+        self.alive = dict(alive)
+        self._dead = {name: ~mask.to(self.device) for name, mask in alive.items() if not mask.all()}
+
     @torch.no_grad()
     def _silence(self) -> None:
         """Keeps dead channels at exactly zero, whatever the optimiser's momentum does."""
-        for name, mask in self.alive.items():
-            if not mask.all():
-                dead = ~mask.to(self.device)
-                norm_of(self.student, name).weight.masked_fill_(dead, 0)
-                norm_of(self.student, name).bias.masked_fill_(dead, 0)
+        for name, dead in self._dead.items():
+            norm_of(self.student, name).weight.masked_fill_(dead, 0)
+            norm_of(self.student, name).bias.masked_fill_(dead, 0)
 
 
 def norm_of(encoder: Encoder, name: str) -> nn.BatchNorm2d:

@@ -53,6 +53,8 @@ def check_settings(stored: Mapping[str, object], given: Mapping[str, object]) ->
     Raises:
         ResumeError: a setting differs.
     """
-    for name, value in given.items():
-        if stored.get(name) != value:
-            raise ResumeError(f"The run was started with {name} {stored.get(name)}, not {value}: resume it with that.")
+    for name in {**stored, **given}:
+        if stored.get(name) != given.get(name):
+            raise ResumeError(
+                f"The run was started with {name} {stored.get(name)}, not {given.get(name)}: resume it with that."
+            )

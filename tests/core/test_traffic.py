@@ -27,11 +27,13 @@ def test_work_in_place_counts_and_holds_nothing() -> None:
 def test_the_table_has_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--sizes", "64"]) == 0
     rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines()[2:]]
-    names = [f"{model}{stage}" for model in OUR_MODELS for stage in ("", ": encode", ": S2", ": decode")]
+    names = [
+        f"{model}{stage}" for model in OUR_MODELS for stage in ("", ", detail 0.1", ": encode", ": S2", ": decode")
+    ]
     assert [row[1] for row in rows] == names
-    for first in range(0, len(rows), 4):
-        whole, *stages = (int(row[2]) for row in rows[first : first + 4])
-        assert whole >= sum(stages)
+    for first in range(0, len(rows), 5):
+        whole, painterly, *stages = (int(row[2]) for row in rows[first : first + 5])
+        assert painterly > whole >= sum(stages)
 
 
 def test_a_pixel_of_a_large_picture_moves_no_more_than_one_of_a_small() -> None:

@@ -227,8 +227,8 @@ class ArtNet(nn.Module):
         strength 0 is the content itself and nothing jumps on the way there, if its values lie in 0..1.
 
         With ``before`` the content is the next frame of a video, and strokes keep their places in the scene. Without,
-        and in half precision, nothing waits for a CUDA GPU but the look for values that are not finite in a frame that
-        lies there, which is left out while a CUDA graph is captured.
+        nothing in a frame that lies on a CUDA GPU waits for it but the look for values that are not finite, which is
+        left out while a CUDA graph is captured; the first frame of its size, besides, makes some constants.
         """
         above = left = 0
         if before is not None:

@@ -19,7 +19,7 @@ DEFAULT_DETAIL = 0.3
 """From here on the cosines that vary within a cell are the content's own."""
 
 # The first layer, alone, finds better matches than all together, where the largest channels of the deeper ones decide:
-# texture, colours and edges all gain (benchmarks/RESULTS.md), with a twelfth of the multiplications.
+# texture, colours and edges all gain (benchmarks/HISTORY.md), with a twelfth of the multiplications.
 COMPARED_LAYER = "conv1"
 
 COHERENCE = 0.97

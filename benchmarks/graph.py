@@ -17,8 +17,8 @@ def captured(work: Callable[[], T]) -> Callable[[], T]:
     """Captures a call on the current CUDA device.
 
     Args:
-        work: reads the same tensors each time, and waits for no value of the GPU. A frame by
-            :meth:`~artnet_core.model.ArtNet.stylize_frame` in half precision does not.
+        work: reads the same tensors each time, and waits for nothing. A frame that lies on the GPU, painted by
+            :meth:`~artnet_core.model.ArtNet.stylize_frame`, does not.
 
     Returns:
         A function that does the work again, on what its inputs hold by then. Its result lies in the same memory each

@@ -58,33 +58,32 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
     scores = pair_scores(content, style, k)
 
     found = torch.stack([matches // style_width, matches % style_width])  # [2, rows, columns]
-    colors = [checkerboard(rows, columns, color, device) for color in (0, 1)]  # [2, n] each
-    begun = torch.empty(rows, columns, device=device)
-    for patches in colors:
-        begun[patches[0], patches[1]] = scores(patches, found[:, patches[0], patches[1], None])[:, 0]
-    score = torch.ones_like(begun)  # of what is found, in units of what was at first
+    boards, current = [], []
+    for color in (0, 1):
+        patches = checkerboard(rows, columns, color, device)  # [2, n]
+        asked_row, asked_column = patches[..., None] + steps  # [n, 4] each
+        there = (asked_row >= 0) & (asked_row < rows) & (asked_column >= 0) & (asked_column < columns)
+        begun = scores(patches, found[:, patches[0], patches[1], None])
+        boards.append((patches, asked_row.clamp(0, rows - 1), asked_column.clamp(0, columns - 1), there, begun))
+        current.append(torch.ones_like(begun[:, 0]))  # of what is found, in units of what was at first
 
     for _ in range(TURNS):
-        for patches in colors:
-            at = tuple(patches)
-            asked_row, asked_column = patches[..., None] + steps  # [n, 4] each
-            there = (asked_row >= 0) & (asked_row < rows) & (asked_column >= 0) & (asked_column < columns)
-            asked = found[:, asked_row.clamp(0, rows - 1), asked_column.clamp(0, columns - 1)]
-            row, column = asked - steps
-            there &= (row >= 0) & (row < style_rows) & (column >= 0) & (column < style_columns)
+        for color, (patches, asked_row, asked_column, there, begun) in enumerate(boards):
+            row, column = found[:, asked_row, asked_column] - steps
+            fits = there & (row >= 0) & (row < style_rows) & (column >= 0) & (column < style_columns)
             continued = torch.stack([row.clamp(0, style_rows - 1), column.clamp(0, style_columns - 1)])  # [2, n, 4]
             # In units of the first score, which may be negative. To score better than that counts for nothing: patches
             # that were chosen to keep together are to move together.
-            new = 1 + (scores(patches, continued) - begun[at][:, None]) / begun[at][:, None].abs()
+            new = 1 + (scores(patches, continued) - begun) / begun.abs()
             new = new.clamp(max=1)
 
-            same = (continued[:, :, :, None] == continued[:, :, None]).all(0) & there[:, None]
-            value = torch.where(there & (new >= share), new + (1 - share) * same.sum(2), -torch.inf)
-            own = found[:, at[0], at[1], None]
-            own_value = score[at] + (1 - share) * ((continued == own).all(0) & there).sum(1)
+            same = (continued[:, :, :, None] == continued[:, :, None]).all(0) & fits[:, None]
+            value = torch.where(fits & (new >= share), new + (1 - share) * same.sum(2), -torch.inf)
+            own = found[:, patches[0], patches[1], None]
+            own_value = current[color] + (1 - share) * ((continued == own).all(0) & fits).sum(1)
             best, choice = value.max(1)
             better = best > own_value
-            score[at] = torch.where(better, new.gather(1, choice[:, None])[:, 0], score[at])
+            current[color] = torch.where(better, new.gather(1, choice[:, None])[:, 0], current[color])
             taken = continued.gather(2, choice.expand(2, -1)[..., None])[..., 0]
-            found[:, at[0], at[1]] = torch.where(better, taken, own[..., 0])
+            found[:, patches[0], patches[1]] = torch.where(better, taken, own[..., 0])
     return found[0] * style_width + found[1]

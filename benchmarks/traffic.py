@@ -25,6 +25,14 @@ from artnet_core.picture import read_picture
 
 from .speed import CONTENT, DTYPES, OUR_MODELS, STYLE, our_calls, parse_size
 
+# They read as much of their first input as they give, and not all of it.
+_GATHERS = (
+    torch.ops.aten.embedding.default,
+    torch.ops.aten.index.Tensor,
+    torch.ops.aten.index_select.default,
+    torch.ops.aten.gather.default,
+)
+
 
 @dataclass(frozen=True)
 class Traffic:
@@ -59,7 +67,10 @@ class _Counter(TorchDispatchMode):
         fresh = any(tensor.untyped_storage().data_ptr() not in known for tensor in outputs)
         if inputs and (fresh or func._schema.is_mutable):
             self.operations += 1
-            self.moved += sum(tensor.nbytes for tensor in (*inputs, *outputs))
+            read = [tensor.nbytes for tensor in inputs]
+            if func in _GATHERS:
+                read[0] = min(read[0], outputs[0].nbytes)
+            self.moved += sum(read) + sum(tensor.nbytes for tensor in outputs)
         return result
 
 

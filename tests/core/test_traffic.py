@@ -7,6 +7,7 @@ import torch
 
 import artnet_core as artnet
 from artnet_core.picture import read_picture
+from artnet_core.sandwich import DEFAULT_DETAIL
 from benchmarks.speed import OUR_MODELS, STYLE
 from benchmarks.traffic import count, main
 
@@ -15,6 +16,12 @@ def test_what_is_read_and_written_counts_and_views_are_free() -> None:
     first, second = torch.ones(1000), torch.ones(1000)
     traffic = count(lambda: (first + second).view(10, 100).T)
     assert (traffic.operations, traffic.moved, traffic.peak) == (1, 3 * 4000, 4000)
+
+
+def test_of_a_table_counts_what_is_gathered() -> None:
+    table, rows = torch.ones(1000, 8), torch.arange(10)
+    for gather in (lambda: table[rows], lambda: torch.nn.functional.embedding(rows, table)):
+        assert count(gather).moved == 10 * 8 + 2 * 10 * 8 * 4
 
 
 def test_work_in_place_counts_and_holds_nothing() -> None:
@@ -36,13 +43,14 @@ def test_the_table_has_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
         assert painterly > whole >= sum(stages)
 
 
-def test_a_pixel_of_a_large_picture_moves_no_more_than_one_of_a_small() -> None:
+@pytest.mark.parametrize("detail", [0.1, DEFAULT_DETAIL])
+def test_a_pixel_of_a_large_picture_moves_no_more_than_one_of_a_small(detail: float) -> None:
     """Once matching is bounded, which it is at both sizes: cost grows with the pixels and not faster."""
     model = artnet.load(dtype=torch.bfloat16)
     style = model.encode(read_picture(STYLE, 512).rgb)
 
     def moved_per_pixel(side: int) -> float:
         frame = torch.rand(1, 3, side, side)
-        return count(lambda: model.stylize_frame(frame, style)).moved / side**2
+        return count(lambda: model.stylize_frame(frame, style, detail=detail)).moved / side**2
 
     assert moved_per_pixel(1536) <= 1.05 * moved_per_pixel(768)

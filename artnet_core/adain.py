@@ -12,7 +12,7 @@ from .pieces import piece_elements
 
 _SMALLEST_STD = 1e-5
 
-# So many rows and columns of a map, at the most, show whether a channel is constant.
+# So many rows and columns of a map, at the most, show whether a channel may be constant.
 _SAMPLES = 8
 
 # Where batch norm takes half precision with statistics in float32.
@@ -85,17 +85,18 @@ def _batch_norm(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def _without_constants(picture: Tensor) -> Tensor:
-    """``[1, C, h, w]``, but channels that a sample shows to be constant less that value, which changes no batch norm.
+    """``[1, C, h, w]``, but channels that are constant, by a sample of their cells, less that value.
 
-    The sum of thousands of equal values is not exact: what it is off by would pass for a deviation.
+    The sum of thousands of equal values is not exact: what it is off by would pass for a deviation. A channel that is
+    not constant after all takes no harm, since a shift changes no batch norm.
     """
-    rows, columns = (-(-side // _SAMPLES) for side in picture.shape[2:])
+    row_step, column_step = (-(-side // _SAMPLES) for side in picture.shape[2:])
     value = picture[..., :1, :1]
-    constant = (picture[..., ::rows, ::columns] == value).all((2, 3), keepdim=True) & (value != 0)
+    perhaps = (picture[..., ::row_step, ::column_step] == value).all((2, 3), keepdim=True) & (value != 0)
     # Elsewhere to ask would be to wait for the device.
-    if picture.device.type == "cpu" and not constant.any():
+    if picture.device.type == "cpu" and not perhaps.any():
         return picture
-    return picture - torch.where(constant, value, 0)
+    return picture - torch.where(perhaps, value, 0)
 
 
 def _pieces(features: Tensor) -> Iterator[Tensor]:

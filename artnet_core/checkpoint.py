@@ -6,6 +6,7 @@ Widths are read from the shapes of the tensors; metadata holds what shapes canno
 from __future__ import annotations
 
 import json
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _per_channel(text: str) -> tuple[float, float, float]:
-    red, green, blue = (float(value) for value in json.loads(text))
+    values = json.loads(text)
+    if not isinstance(values, list) or len(values) != 3 or not all(math.isfinite(value) for value in values):
+        raise ValueError(f"there must be three finite numbers, got {text}")
+    red, green, blue = (float(value) for value in values)
     return red, green, blue
 
 
@@ -169,8 +173,10 @@ def build_model(path: Path, state: dict[str, Tensor], metadata: dict[str, str], 
         mean, std = (_per_channel(metadata[name]) for name in ("mean", "std"))
         if min(std) <= 0:
             raise ValueError(f"std must be positive, got {std}")
-        provenance = dict(json.loads(metadata.get("provenance", "{}")))
-    except (KeyError, ValueError, TypeError) as error:
+        provenance = json.loads(metadata.get("provenance", "{}"))
+        if not isinstance(provenance, dict):
+            raise ValueError(f"provenance must be an object, got {provenance}")
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{path} has damaged metadata ({error}).") from error
     blocks = layers[:-1]
     if architecture != ARCHITECTURE or layers[-1:] != LAYERS[-1:] or blocks not in _BLOCKS:

@@ -157,7 +157,7 @@ def _jobs(content: Path, style: Path, output: Path) -> Iterator[tuple[Path, Path
 
 
 def _check_targets(jobs: Sequence[tuple[Path, Path, Path]], color: Path | None) -> None:
-    """Raises ValueError where a picture cannot be written, or would be over another one or over one that is read."""
+    """Raises ValueError where an ending is unknown, or a file would be written over another or one that is read."""
     sources = {path.resolve() for job in jobs for path in job[:2]} | ({color.resolve()} if color else set())
     written: dict[Path, tuple[Path, Path]] = {}
     for content, style, target in jobs:

@@ -70,7 +70,8 @@ def picture_count(batches: Mapping[str, int]) -> int:
     count = max(batches.values())
     if any(size not in (1, count) for size in batches.values()):
         sizes = ", ".join(f"{name} {size}" for name, size in batches.items())
-        raise ValueError(f"The batches do not fit together ({sizes}): give 1 picture or {count} of each.")
+        each = "1" if count == 1 else f"1 or {count}"
+        raise ValueError(f"The batches do not fit together ({sizes}): give {each} of each.")
     return count
 
 

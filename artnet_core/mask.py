@@ -12,6 +12,11 @@ from .features import Features
 _STEPS = 2**16
 
 
+def mask_count(mask: Tensor) -> int:
+    """How many pictures a mask ``[h, w]`` or ``[B, h, w]`` is for."""
+    return len(mask) if mask.ndim > 2 else 1
+
+
 def check_mask(mask: Tensor, count: int) -> Tensor:
     """Brings a mask to the shape ``[1 or count, h, w]``.
 

@@ -25,7 +25,8 @@ def neighbors() -> Tensor:
 
 def checkerboard(rows: int, columns: int, color: int, device: torch.device | None = None) -> Tensor:
     """Rows and columns of all cells of one of the two colours: int64 ``[2, n]``."""
-    # Of every two cells in a line one has the colour. Where rows have odd lengths the colours of the line alternate.
+    # Reckoned, since a GPU that looked for them would have to be waited for. Of every two cells in a line one has the
+    # colour. Where rows have odd lengths the colours of the line alternate.
     cells = rows * columns
     pairs = torch.arange((cells + 1 - color) // 2 if columns % 2 else cells // 2, device=device)
     second = (2 * pairs // columns + color) % 2 if columns % 2 == 0 else color

@@ -143,6 +143,7 @@ def sandwich_swap(
         swapped = bounded_swap(projected, texture.data, patch_size, compared, coherence, continuity, before)
         shares = content_shares(projected.shape[1], detail, projected.device)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares.to(projected.dtype))
+        del projected, swapped  # the last AdaIN takes their room
     transferred = align(mixed, *color.statistics)
     if strength < 1:
         transferred = torch.lerp(content.data, transferred, strength)

@@ -58,7 +58,7 @@ class FrameBefore:
         self._cell = (0, 0)  # of the scene, that the grid begins with
         self._matches: Tensor | None = None
         self._cell_of_matches = (0, 0)
-        self._only_style: Tensor | None = None  # that the matches were found in, with patches of this size
+        self._style: Tensor | None = None  # that the matches were found in, with patches of this size
         self._patch_size = 0
 
     @torch.no_grad()
@@ -84,21 +84,21 @@ class FrameBefore:
         self._cell = row // stride, column // stride
         return row % stride, column % stride
 
-    def steady(
-        self, matches: Tensor, content: Tensor, style: Tensor, patch_size: int, only_style: Tensor | None
-    ) -> Tensor:
+    def steady(self, matches: Tensor, content: Tensor, style: Tensor, patch_size: int, whole_style: Tensor) -> Tensor:
         """:func:`keep_matches` with those of the frame before, at the same places of the scene.
 
-        ``only_style`` is the one style of all frames, known again by being the same tensor; None where frames have
-        styles of their own, from which nothing can be taken over.
+        Nothing is taken over from a frame in another style, by which ``whole_style``, with all its channels, differs.
         """
         before = self._at_the_same_places(matches.shape)
-        same_style = only_style is not None and only_style is self._only_style
-        if before is not None and same_style and self._patch_size == patch_size:
+        if before is not None and self._patch_size == patch_size and self._is_the_style(whole_style):
             matches = keep_matches(matches, before, content, style, patch_size, STEADINESS)
         self._matches, self._cell_of_matches = matches, self._cell
-        self._only_style, self._patch_size = only_style, patch_size
+        self._style, self._patch_size = whole_style, patch_size
         return matches
+
+    def _is_the_style(self, style: Tensor) -> bool:
+        """Whether it is that of the frame before: in most videos the same tensor."""
+        return self._style is not None and (style is self._style or torch.equal(style, self._style))
 
     def _at_the_same_places(self, size: torch.Size) -> Tensor | None:
         """The matches of the frame before, brought to where their cells are now; the nearest for cells that are new."""

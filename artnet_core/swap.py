@@ -107,8 +107,8 @@ def swap(
         of_style = style[index if len(style) > 1 else 0]
         matches = _match(of_content[:compared], of_style[:compared], patch_size, pooling, coherence, continuity)
         if before is not None:
-            only_style = style if len(style) == 1 else None
-            matches = before.steady(matches, of_content[:compared], of_style[:compared], patch_size, only_style)
+            whole_style = style if len(style) == 1 else of_style
+            matches = before.steady(matches, of_content[:compared], of_style[:compared], patch_size, whole_style)
         swapped.append(reassemble(matches, of_style, patch_size))
     # A stack is a copy, and video comes one frame at a time.
     return swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)

@@ -6,7 +6,7 @@ from comfy_api.v0_0_2 import io
 from ..artnet_core import Features
 from ..artnet_core.features import picture_count
 from ..artnet_core.transfers import ALL_METHODS
-from .frames import collect_features, on_device, styles_on_device
+from .frames import collect_features, features_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
 from .settings import strength_input
 
@@ -45,9 +45,9 @@ class FeatureTransfer(io.ComfyNode):
     @classmethod
     def execute(cls, content: Features, style: Features, method: str, strength: float) -> io.NodeOutput:
         count = picture_count({"content": len(content.data), "style": len(style.data)})
-        style_at = styles_on_device(style)
+        content_at, style_at = features_on_device(content), features_on_device(style)
 
         def transfer(index: int) -> Features:
-            return ALL_METHODS[method](on_device(content, index), style_at(index), strength=strength)
+            return ALL_METHODS[method](content_at(index), style_at(index), strength=strength)
 
         return io.NodeOutput(collect_features(count, content, style, transfer, torch.float32))

@@ -57,9 +57,9 @@ def on_device(features: Features, index: int) -> Features:
     return frame.with_data(frame.data.to(mm.get_torch_device()))
 
 
-def styles_on_device(styles: Features) -> Callable[[int], Features]:
-    """The features of the style for each frame where the host computes."""
-    return style_at(len(styles.data), lambda index: on_device(styles, index))
+def features_on_device(features: Features) -> Callable[[int], Features]:
+    """The features of each frame, or the only ones for all, where the host computes."""
+    return style_at(len(features.data), lambda index: on_device(features, index))
 
 
 def collect_features(
@@ -99,6 +99,7 @@ def style_frames(model: ArtNet, images: Tensor, longer_side: int = 0) -> Callabl
     def encode(index: int) -> Features:
         picture = frame_of(images, index)
         if picture.shape[-2:] != (height, width):
+            check_images(picture)  # what is not finite would be black
             picture = comfy.utils.common_upscale(picture, width, height, "lanczos", "disabled")
         return rows.run(lambda strip: model.encode(picture, strip))
 

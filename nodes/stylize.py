@@ -5,7 +5,7 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core.features import picture_count
-from ..artnet_core.mask import check_mask, mask_images
+from ..artnet_core.mask import check_mask, mask_count, mask_images
 from ..artnet_core.steadiness import FrameBefore
 from .frames import check_batch, collect, frame_of, image_dtype, sides_of, style_frames
 from .kinds import CATEGORY, Model, supported
@@ -81,7 +81,8 @@ class Stylize(io.ComfyNode):
         batches = {"image": image, "texture style": texture_style}
         if color_style is not None:
             batches["color style"] = color_style
-        count = picture_count({name: len(images) for name, images in batches.items()})
+        sizes = {name: len(images) for name, images in batches.items()}
+        count = picture_count(sizes if mask is None else {**sizes, "mask": mask_count(mask)})
         masks = None if mask is None else check_mask(mask, count)
 
         sides = [sides_of(images, style_size if name == "texture style" else 0) for name, images in batches.items()]

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from ..artnet_core import Features, sandwich_swap
 from ..artnet_core.features import picture_count
-from ..artnet_core.mask import check_mask, mask_features
+from ..artnet_core.mask import check_mask, mask_count, mask_features
 from ..artnet_core.steadiness import FrameBefore
-from .frames import collect_features, on_device, styles_on_device
+from .frames import collect_features, features_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
 from .settings import detail_input, patch_size_input, steady_input, strength_input
 
@@ -64,14 +64,15 @@ class S2Transfer(io.ComfyNode):
         batches = {"content": content, "texture style": texture_style}
         if color_style is not None:
             batches["color style"] = color_style
-        count = picture_count({name: len(features.data) for name, features in batches.items()})
+        sizes = {name: len(features.data) for name, features in batches.items()}
+        count = picture_count(sizes if mask is None else {**sizes, "mask": mask_count(mask)})
         masks = None if mask is None else check_mask(mask, count)
-        texture_at = styles_on_device(texture_style)
-        color_at = None if color_style is None else styles_on_device(color_style)
+        content_at, texture_at = features_on_device(content), features_on_device(texture_style)
+        color_at = None if color_style is None else features_on_device(color_style)
         before = FrameBefore() if steady else None
 
         def transfer(index: int) -> Features:
-            frame = on_device(content, index)
+            frame = content_at(index)
             color = None if color_at is None else color_at(index)
             result = sandwich_swap(frame, texture_at(index), color, strength, detail, patch_size, before)
             if masks is not None:

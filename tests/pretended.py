@@ -25,6 +25,7 @@ CUDA = pytest.param(
 _VALUES = (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)
 _PLACES = torch.ops.aten.nonzero.default
 _COPY = torch.ops.aten.copy_.default
+_INDEXED = (torch.ops.aten.index_put_.default, torch.ops.aten.index_put.default, torch.ops.aten.index.Tensor)
 
 
 class Waits(Exception):
@@ -72,8 +73,11 @@ class Pretended(FakeTensorMode):
             with unset_fake_temporarily():
                 return func(*args, **kwargs)
         asks = func in _VALUES or func is _PLACES or to == "cpu"
-        brings = there and any(isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor) for leaf in leaves)
-        if self.captures and (asks or brings):
+        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        # A number that an operation takes along lies on the CPU, without dimensions.
+        crosses = (there or func is _COPY) and any(not isinstance(t, FakeTensor) and t.ndim for t in tensors)
+        looks = func in _INDEXED and any(getattr(leaf, "dtype", None) == torch.bool for leaf in tree_leaves(args[1]))
+        if self.captures and (asks or crosses or looks):
             raise Waits(f"{func} waits for the device.")
         if asks:
             if func is _PLACES:

@@ -216,7 +216,7 @@ class EncoderTask:
         self.scores.mul_(_SCORE_DECAY).add_(torch.cat(changes).abs(), alpha=1 - _SCORE_DECAY)
 
     def _let_live(self, alive: Mapping[str, Tensor]) -> None:
-        """Says which channels of each unit live, on the CPU, and brings the others to the device for every step."""
+        """Sets which channels of each unit live, on the CPU, and brings the others to the device for all steps."""
         self.alive = dict(alive)
         self._dead = {name: ~mask.to(self.device) for name, mask in alive.items() if not mask.all()}
 

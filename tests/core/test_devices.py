@@ -41,7 +41,18 @@ def test_waits_are_seen(device: str) -> None:
         tensor = torch.rand(3).to(device)
         assert tensor.sum() == 1
         gpu.captures = True
-        for wait in (tensor.sum().item, tensor.cpu, tensor.nonzero, lambda: torch.rand(3).to(device)):
+        waits = [
+            tensor.sum().item,
+            tensor.cpu,
+            tensor.nonzero,
+            lambda: torch.rand(3).to(device),
+            lambda: tensor.copy_(torch.rand(3)),
+            lambda: torch.rand(3).copy_(tensor),
+            lambda: tensor[:2].copy_(torch.rand(2)),
+            lambda: tensor.index_put_((tensor > 0,), tensor),
+            lambda: tensor[tensor > 0],
+        ]
+        for wait in waits:
             with pytest.raises(Waits):
                 wait()
 

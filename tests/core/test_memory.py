@@ -8,8 +8,12 @@ import torch
 import artnet_core as artnet
 from artnet_core.checkpoint import shipped_models
 from artnet_core.memory import Strips, inference_bytes, transfer_bytes
+from artnet_core.picture import read_picture
+from artnet_core.sandwich import DEFAULT_DETAIL
 from artnet_core.transfers import ALL_METHODS
 from benchmarks.traffic import peak_bytes
+
+from .conftest import EXAMPLES
 
 
 @pytest.mark.parametrize("name", shipped_models())
@@ -35,6 +39,16 @@ def test_transfers_in_float32_fit_their_estimate(method: str) -> None:
     content, style = model.encode(torch.rand(1, 3, 1200, 900)), model.encode(torch.rand(1, 3, 900, 1200))
     measured = peak_bytes(lambda: ALL_METHODS[method](content, style, strength=1.0))
     assert measured <= transfer_bytes(content, style, torch.device("cpu"), torch.float32)
+
+
+@pytest.mark.parametrize("detail", [0.0, DEFAULT_DETAIL])
+def test_a_transfer_of_half_precision_fits_its_estimate(detail: float) -> None:
+    """Of a photograph with constant channels, and a style that counts for little beside its maps."""
+    model = artnet.load(dtype=torch.bfloat16)
+    content = model.encode(read_picture(EXAMPLES / "content" / "chelsea.jpg", 1400).rgb)
+    style = model.encode(read_picture(EXAMPLES / "style" / "great_wave.jpg", 400).rgb)
+    measured = peak_bytes(lambda: artnet.sandwich_swap(content, style, detail=detail))
+    assert measured <= transfer_bytes(content, style, torch.device("cpu"))
 
 
 def strips_tried(height: int, fitting: int) -> list[int | None]:

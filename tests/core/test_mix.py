@@ -72,6 +72,7 @@ def test_crops_are_central() -> None:
 def test_the_scale_of_the_weights_does_not_matter() -> None:
     styles = [style(6, 6), style(6, 9)]
     assert torch.equal(mix_styles(styles, [1.0, 2.0]).data, mix_styles(styles, [2.0, 4.0]).data)
+    assert torch.equal(mix_styles(styles, [1.0, 1.0]).data, mix_styles(styles, [1e308, 1e308]).data)
 
 
 def test_one_style_left_comes_back_as_it_is() -> None:

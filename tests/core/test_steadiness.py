@@ -61,6 +61,17 @@ def test_styles_of_a_batch_take_nothing_from_one_another(model: ArtNet, photo: T
     assert torch.equal(steady.data, sandwich_swap(frames, features, detail=0.1).data)
 
 
+def test_a_style_is_known_again(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    """Repeated for each frame, or encoded anew, it is the same style."""
+    frames = moving(photo, 2)
+    steady = model.stylize(frames, painting, detail=0.1, steady=True)
+    assert torch.equal(model.stylize(frames, painting.repeat(4, 1, 1, 1), detail=0.1, steady=True), steady)
+    content, style = model.encode(frames), model.encode(painting)
+    styles = style.with_data(style.data.repeat(4, 1, 1, 1))
+    several, one = (sandwich_swap(content, of, detail=0.1, before=FrameBefore()) for of in (styles, style))
+    torch.testing.assert_close(several.data, one.data, rtol=1e-3, atol=1e-2)
+
+
 @pytest.mark.parametrize("step", [(0, 0), (0, 8), (-16, 24), (3, -5), (-11, 40)])
 def test_matches_move_with_the_camera(step: tuple[int, int]) -> None:
     """Whatever parts of a cell it moves by, the same cells of the scene keep their matches."""

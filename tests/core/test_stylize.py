@@ -121,7 +121,7 @@ def test_one_picture_is_painted_once_in_each_style(model: artnet.ArtNet, photo: 
         (torch.rand(1, 4, 8, 8), torch.rand(1, 3, 8, 8), r"got \[1, 4, 8, 8\]"),
         (torch.rand(1, 3, 0, 8), torch.rand(1, 3, 8, 8), "picture is empty"),
         (torch.full((1, 3, 8, 8), float("nan")), torch.rand(1, 3, 8, 8), "not finite"),
-        (torch.rand(2, 3, 8, 8), torch.rand(3, 3, 8, 8), r"content 2, style 3\): give 1 picture or 3 of each"),
+        (torch.rand(2, 3, 8, 8), torch.rand(3, 3, 8, 8), r"content 2, style 3\): give 1 or 3 of each"),
     ],
 )
 def test_wrong_pictures(model: artnet.ArtNet, content: Tensor, style: Tensor, message: str) -> None:

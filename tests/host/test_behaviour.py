@@ -178,6 +178,26 @@ def test_the_chain_is_the_one_box_node(odd_host: Host, steady: bool, detail: flo
     assert (pixels(images["out_a"]) - pixels(images["out_b"])).abs().max() <= 1
 
 
+def test_one_picture_is_painted_once_under_each_mask(odd_host: Host) -> None:
+    nodes = {
+        **FEATURES,
+        "both": node("ImageBatch", image1=("style", 0), image2=("content", 0)),
+        "masks": node("ImageToMask", image=("both", 0), channel="red"),
+        "stylized": stylize(mask=("masks", 0)),
+        "transferred": transfer(mask=("masks", 0)),
+        "s2": decode("transferred"),
+        "out_stylized": preview("stylized"),
+        "out_s2": preview("s2"),
+    }
+    images = odd_host.images(odd_host.run(graph(odd_host, **nodes)))
+    content, style = scaled("coffee.jpg", WIDTH, HEIGHT), scaled("great_wave.jpg", WIDTH, HEIGHT)
+    with torch.inference_mode():
+        twice, masks = content.repeat(2, 1, 1, 1), torch.cat([style, content])[:, 0]
+        expected = mask_images(twice, artnet.load().stylize(twice, style), masks)
+    assert (pixels(images["out_stylized"]) - saved(expected)).abs().max() <= 2
+    assert len(images["out_s2"]) == 2
+
+
 def test_one_picture_is_painted_once_in_each_style(odd_host: Host) -> None:
     styles = {"styles": node("ImageBatch", image1=("style", 0), image2=("content", 0))}
     nodes = {
@@ -206,6 +226,17 @@ def test_one_picture_is_painted_once_in_each_style(odd_host: Host) -> None:
         }
     for name, pictures in expected.items():
         assert (pixels(images[name]) - saved(pictures)).abs().max() <= 2
+
+
+def test_a_broken_picture_among_styles_is_named_at_another_size_too(odd_host: Host) -> None:
+    nodes = {
+        "broken": odd("style", "nan"),
+        "styles": node("ImageBatch", image1=("style", 0), image2=("broken", 0)),
+        "out": preview("painted"),
+        "painted": stylize(style="styles", style_size=64),
+    }
+    with pytest.raises(NodeFailed, match="not finite"):
+        odd_host.run(graph(odd_host, **nodes))
 
 
 @pytest.mark.parametrize("method", ["wct", "adain"])
@@ -305,7 +336,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
             "out": transfer(),
         },
         "ArtNet_S2Transfer",
-        "The batches do not fit together (content 2, texture style 3): give 1 picture or 3 of each.",
+        "The batches do not fit together (content 2, texture style 3): give 1 or 3 of each.",
     ),
     "feature transfer with too many styles": (
         {
@@ -317,7 +348,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
             "out": feature_transfer(),
         },
         "ArtNet_FeatureTransfer",
-        "The batches do not fit together (content 2, style 3): give 1 picture or 3 of each.",
+        "The batches do not fit together (content 2, style 3): give 1 or 3 of each.",
     ),
     "stylize with too many colour styles": (
         {
@@ -326,16 +357,17 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
             "out": stylize("frames", color_style=("styles", 0)),
         },
         "ArtNet_Stylize",
-        "The batches do not fit together (image 2, texture style 1, color style 3): give 1 picture or 3 of each.",
+        "The batches do not fit together (image 2, texture style 1, color style 3): give 1 or 3 of each.",
     ),
     "too many masks": (
         {
-            "frames": repeat("content", 3),
-            "masks": node("ImageToMask", image=("frames", 0), channel="red"),
-            "out": stylize(mask=("masks", 0)),
+            "frames": repeat("content", 2),
+            "others": repeat("content", 3),
+            "masks": node("ImageToMask", image=("others", 0), channel="red"),
+            "out": stylize("frames", mask=("masks", 0)),
         },
         "ArtNet_Stylize",
-        "There are 3 masks for 1 pictures",
+        "The batches do not fit together (image 2, texture style 1, mask 3): give 1 or 3 of each.",
     ),
     "empty image to the encoder": (
         {"empty": odd("content", "empty"), "out": encode("empty")},
@@ -350,7 +382,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
     "empty style": (
         {"empty": odd("style", "empty"), "out": stylize(style="empty")},
         "ArtNet_Stylize",
-        "The batches do not fit together (image 1, texture style 0)",
+        "The batches do not fit together (image 1, texture style 0): give 1 of each.",
     ),
     "NaN in the image": (
         {"nan": odd("content", "nan"), "out": stylize("nan")},

@@ -20,8 +20,8 @@ class Loader(io.ComfyNode):
                     "model_name",
                     options=model_names(),
                     tooltip="The models that come with ArtNet, then the files in models/artnet. artnet.safetensors has "
-                    "the boldest strokes; artnet_fast.safetensors takes about half the time and keeps more of the "
-                    "picture; artnet_unpruned.safetensors is the first one before pruning.",
+                    "the boldest strokes; artnet_fast.safetensors takes a quarter to a half of the time and keeps more "
+                    "of the picture; artnet_unpruned.safetensors is the first one before pruning.",
                 ),
             ],
             outputs=[Model.Output(display_name="model", tooltip="For the other ArtNet nodes.")],

@@ -45,11 +45,11 @@ class Features:
         return self.with_data(self.data[index : index + 1])
 
 
-def style_at(count: int, make: Callable[[int], Features]) -> Callable[[int], Features]:
-    """Features of the style for each frame: a single style's are made once, others when it is their turn.
+def features_at(count: int, make: Callable[[int], Features]) -> Callable[[int], Features]:
+    """Features for each frame: those of a single picture are made once, of several each when it is their turn.
 
     Args:
-        count: of the styles.
+        count: of the pictures.
         make: gives the features of one of them.
     """
     if count > 1:

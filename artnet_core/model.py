@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from .dct import CHANNELS as DCT_CHANNELS
 from .dct import dct
 from .decoder import Decoder
 from .encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
-from .features import Features, picture_count, style_at
+from .features import Features, features_at, picture_count
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
 from .steadiness import FrameBefore, extend
 
@@ -194,8 +194,12 @@ class ArtNet(nn.Module):
         for images in batches.values():
             check_images(images)
         count = picture_count({name: len(images) for name, images in batches.items()})
-        texture_at = style_at(len(style), lambda index: self.encode(style[index : index + 1]))
-        color_at = None if color is None else style_at(len(color), lambda index: self.encode(color[index : index + 1]))
+
+        def encode_each(images: Tensor) -> Callable[[int], Features]:
+            return features_at(len(images), lambda index: self.encode(images[index : index + 1]))
+
+        texture_at = encode_each(style)
+        color_at = None if color is None else encode_each(color)
         before = FrameBefore() if steady else None
         result = torch.empty(count, *content.shape[1:], dtype=torch.float32, device=self.device)
         for index, frame in enumerate(torch.split(content.expand(count, -1, -1, -1), 1)):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..artnet_core import ArtNet, Features
-from ..artnet_core.features import style_at
+from ..artnet_core.features import features_at
 from ..artnet_core.memory import transfer_bytes
 from ..artnet_core.model import check_images
 from .managed import strips
@@ -59,7 +59,7 @@ def on_device(features: Features, index: int) -> Features:
 
 def features_on_device(features: Features) -> Callable[[int], Features]:
     """The features of each frame, or the only ones for all, where the host computes."""
-    return style_at(len(features.data), lambda index: on_device(features, index))
+    return features_at(len(features.data), lambda index: on_device(features, index))
 
 
 def collect_features(
@@ -103,4 +103,4 @@ def style_frames(model: ArtNet, images: Tensor, longer_side: int = 0) -> Callabl
             picture = comfy.utils.common_upscale(picture, width, height, "lanczos", "disabled")
         return rows.run(lambda strip: model.encode(picture, strip))
 
-    return style_at(len(images), encode)
+    return features_at(len(images), encode)

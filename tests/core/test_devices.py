@@ -17,14 +17,13 @@ SMALL, LARGE = (97, 130), (1080, 1920)  # matched as they are, and coarse to fin
 
 
 @pytest.mark.parametrize("device", [CUDA])
-@pytest.mark.parametrize("name", ["artnet", "artnet_fast"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize(("size", "detail"), [((20, 20), 0.3), (SMALL, 0.0), (SMALL, 1.0), (LARGE, 0.1), (LARGE, 0.3)])
+@pytest.mark.parametrize(("size", "detail"), [((20, 20), 0.3), (SMALL, 0.0), (SMALL, 1.0), (LARGE, 0.1)])
 def test_nothing_in_a_frame_waits_for_the_gpu(
-    device: str, name: str, dtype: torch.dtype, size: tuple[int, int], detail: float
+    device: str, dtype: torch.dtype, size: tuple[int, int], detail: float
 ) -> None:
     with pretended(device) as gpu:
-        model = artnet.load(name, device, dtype)
+        model = artnet.load("artnet_fast", device, dtype)
         style, color = model.encode(torch.rand(1, 3, *size)), model.encode(torch.rand(1, 3, 64, 200))
         frame = torch.rand(1, 3, *size).to(device)
         for captures in (False, True):  # what is made once is there by the second time
@@ -58,8 +57,7 @@ def test_waits_are_seen(device: str) -> None:
 
 
 @pytest.mark.parametrize("device", [CUDA, "meta"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize("size", [SMALL, LARGE])
+@pytest.mark.parametrize(("dtype", "size"), [(torch.float32, SMALL), (torch.float16, LARGE)])
 def test_videos_stay_on_their_device(device: str, dtype: torch.dtype, size: tuple[int, int]) -> None:
     with pretended(device):
         model = artnet.load("artnet", device, dtype)

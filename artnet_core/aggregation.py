@@ -40,6 +40,15 @@ def reflect_indices(size: int, before: int, after: int) -> Tensor:
     return torch.minimum(position, period - position) if size > 1 else torch.zeros_like(position)
 
 
+def reflect(images: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
+    """Reflects ``[..., H, W]`` at its borders: so many rows above and below, and columns on the left and right."""
+    for axis, (before, after) in ((-2, rows), (-1, columns)):
+        if before or after:
+            reflected = constant(reflect_indices, images.device, torch.int64, images.shape[axis], before, after)
+            images = images.index_select(axis, reflected)
+    return images
+
+
 def pad_images(images: Tensor) -> Tensor:
     """Reflects images by :data:`MARGIN` on each side, and on at the right and bottom to a multiple of :data:`MULTIPLE`.
 
@@ -53,11 +62,7 @@ def pad_images(images: Tensor) -> Tensor:
     after_rows, after_columns = MARGIN + -height % MULTIPLE, MARGIN + -width % MULTIPLE
     if height > after_rows and width > after_columns:
         return F.pad(images, (MARGIN, after_columns, MARGIN, after_rows), mode="reflect")
-    rows, columns = (
-        constant(reflect_indices, images.device, torch.int64, side, MARGIN, after)
-        for side, after in ((height, after_rows), (width, after_columns))
-    )
-    return images.index_select(-2, rows).index_select(-1, columns)
+    return reflect(images, (MARGIN, after_rows), (MARGIN, after_columns))
 
 
 def resample_block(block: Tensor, stride: int, target: int) -> Tensor:

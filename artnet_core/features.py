@@ -58,30 +58,22 @@ def features_at(count: int, make: Callable[[int], Features]) -> Callable[[int], 
     return lambda _index: only()
 
 
-def picture_count(batches: Mapping[str, int]) -> int:
+def picture_count(batches: Mapping[str, int | None]) -> int:
     """How many pictures come of batches that hold one for all or one for each, as of one content and several styles.
 
     Args:
-        batches: their sizes by name.
+        batches: their sizes by name; None for one that is not there.
 
     Raises:
         ValueError: a batch is neither one picture nor as many as the largest.
     """
-    count = max(batches.values())
-    if any(size not in (1, count) for size in batches.values()):
-        sizes = ", ".join(f"{name} {size}" for name, size in batches.items())
+    sizes = {name: size for name, size in batches.items() if size is not None}
+    count = max(sizes.values())
+    if any(size not in (1, count) for size in sizes.values()):
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
         each = "1" if count == 1 else f"1 or {count}"
-        raise ValueError(f"The batches do not fit together ({sizes}): give {each} of each.")
+        raise ValueError(f"The batches do not fit together ({listed}): give {each} of each.")
     return count
-
-
-def check_style_count(name: str, styles: int, contents: int) -> None:
-    """Raises ValueError unless there is one style for all content pictures or one for each."""
-    if styles not in (1, contents):
-        raise ValueError(
-            f"The {name} is a batch of {styles} pictures, the content of {contents}: "
-            f"give 1 style picture or {contents}."
-        )
 
 
 def check_style(name: str, content: Features, style: Features) -> None:
@@ -91,4 +83,9 @@ def check_style(name: str, content: Features, style: Features) -> None:
             f"The {name} features come from another model than the content features "
             f"({style.model} and {content.model}): encode both with the same model."
         )
-    check_style_count(name, len(style.data), len(content.data))
+    styles, contents = len(style.data), len(content.data)
+    if styles not in (1, contents):
+        raise ValueError(
+            f"The {name} is a batch of {styles} pictures, the content of {contents}: "
+            f"give 1 style picture or {contents}."
+        )

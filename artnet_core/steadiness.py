@@ -11,8 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .aggregation import reflect_indices
-from .constants import constant
+from .aggregation import reflect
 from .matching import pair_scores
 from .motion import averaged_luma, camera_motion
 
@@ -115,8 +114,4 @@ class FrameBefore:
 
 def extend(image: Tensor, above: int, left: int) -> Tensor:
     """Reflects ``[B, 3, H, W]`` upwards and to the left: ``[B, 3, above + H, left + W]``."""
-    for axis, before in ((-2, above), (-1, left)):
-        if before:
-            reflected = constant(reflect_indices, image.device, torch.int64, image.shape[axis], before, 0)
-            image = image.index_select(axis, reflected)
-    return image
+    return reflect(image, (above, 0), (left, 0))

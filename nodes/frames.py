@@ -51,15 +51,14 @@ def collect(count: int, make: Callable[[int], Tensor], dtype: torch.dtype | None
     return frames
 
 
-def on_device(features: Features, index: int) -> Features:
-    """The features of one frame, or of the only one, where the host computes."""
-    frame = features.pick(index)
-    return frame.with_data(frame.data.to(mm.get_torch_device()))
-
-
 def features_on_device(features: Features) -> Callable[[int], Features]:
     """The features of each frame, or the only ones for all, where the host computes."""
-    return features_at(len(features.data), lambda index: on_device(features, index))
+
+    def bring(index: int) -> Features:
+        frame = features.pick(index)
+        return frame.with_data(frame.data.to(mm.get_torch_device()))
+
+    return features_at(len(features.data), bring)
 
 
 def collect_features(

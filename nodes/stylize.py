@@ -78,14 +78,19 @@ class Stylize(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         check_batch(image)
-        batches = {"image": image, "texture style": texture_style}
-        if color_style is not None:
-            batches["color style"] = color_style
-        sizes = {name: len(images) for name, images in batches.items()}
-        count = picture_count(sizes if mask is None else {**sizes, "mask": mask_count(mask)})
+        count = picture_count(
+            {
+                "image": len(image),
+                "texture style": len(texture_style),
+                "color style": None if color_style is None else len(color_style),
+                "mask": None if mask is None else mask_count(mask),
+            }
+        )
         masks = None if mask is None else check_mask(mask, count)
 
-        sides = [sides_of(images, style_size if name == "texture style" else 0) for name, images in batches.items()]
+        sides = [sides_of(image), sides_of(texture_style, style_size)]
+        if color_style is not None:
+            sides.append(sides_of(color_style))
         artnet = model.ready(max(height for height, _ in sides), max(width for _, width in sides))
         texture_at = style_frames(artnet, texture_style, style_size)
         color_at = None if color_style is None else style_frames(artnet, color_style)

@@ -61,11 +61,14 @@ class S2Transfer(io.ComfyNode):
         color_style: Features | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        batches = {"content": content, "texture style": texture_style}
-        if color_style is not None:
-            batches["color style"] = color_style
-        sizes = {name: len(features.data) for name, features in batches.items()}
-        count = picture_count(sizes if mask is None else {**sizes, "mask": mask_count(mask)})
+        count = picture_count(
+            {
+                "content": len(content.data),
+                "texture style": len(texture_style.data),
+                "color style": None if color_style is None else len(color_style.data),
+                "mask": None if mask is None else mask_count(mask),
+            }
+        )
         masks = None if mask is None else check_mask(mask, count)
         content_at, texture_at = features_on_device(content), features_on_device(texture_style)
         color_at = None if color_style is None else features_on_device(color_style)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,15 +24,36 @@ from .pieces import piece_elements
 _SMALLEST_NORM = 1e-8
 
 
+class Windows(NamedTuple):
+    """For each of some patches a window of the style's patches.
+
+    Attributes:
+        tops: int64 ``[rows, columns]``, row of the window's first patch among the style's.
+        lefts: likewise, its column.
+        height: of each window in patches.
+        width: likewise.
+    """
+
+    tops: Tensor
+    lefts: Tensor
+    height: int
+    width: int
+
+
 def patch_norms(features: Tensor, patch_size: int) -> Tensor:
     """Euclidean norm of every k x k patch of ``[C, h, w]``: float32 ``[h - k + 1, w - k + 1]``."""
     energy = features.float().square().sum(0)[None, None]  # [1, 1, h, w]
     return F.avg_pool2d(energy, patch_size, stride=1)[0, 0].mul(patch_size**2).sqrt()
 
 
+def patch_weights(style: Tensor, patch_size: int) -> Tensor:
+    """What scores are multiplied by, for every k x k patch of ``[C, hs, ws]``: float32 ``[hs - k + 1, ws - k + 1]``."""
+    return patch_norms(style, patch_size).clamp(min=_SMALLEST_NORM).reciprocal()
+
+
 @torch.no_grad()
 def match_patches(
-    content: Tensor, style: Tensor, patch_size: int = 3, near: Tensor | None = None, coherence: float = 1.0
+    content: Tensor, style: Tensor, patch_size: int = 3, near: Windows | None = None, coherence: float = 1.0
 ) -> Tensor:
     """For every content patch, the style patch with the largest normalised cross-correlation.
 
@@ -41,8 +63,8 @@ def match_patches(
         content: ``[C, h, w]``.
         style: ``[C, hs, ws]``.
         patch_size: k; both maps are at least k x k.
-        near: for each content patch n style patches, int64 ``[h - k + 1, w - k + 1, n]`` in the form of the result. The
-            best of these is taken where its score is at least ``coherence`` times the best of all.
+        near: for each content patch a window of the style. The best there is taken where its score is at least
+            ``coherence`` times the best of all.
         coherence: 0..1.
 
     Returns:
@@ -64,6 +86,9 @@ def match_patches(
     products = style_cells.new_empty(block_rows + k - 1, volume)
     sums = torch.empty(2, products.numel(), device=content.device)
     best = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
+    if near is not None:
+        of_row, of_column = (torch.arange(side, device=content.device) for side in (near.height, near.width))
+        within = (of_row[:, None] * style_width + of_column).flatten()
     for top in range(0, rows, block_rows):
         end = min(top + block_rows, rows)
         known = k - 1 if top else 0  # rows of content cells that the block before has multiplied
@@ -84,8 +109,10 @@ def match_patches(
         scores = scores[:, :columns]
         highest, best[top:end] = _max(scores)
         if near is not None:
-            score, choice = scores.flatten(2).gather(2, near[top:end]).max(2)
-            nearest = near[top:end].gather(2, choice[..., None])[..., 0]
+            upper_left = near.tops[top:end] * style_width + near.lefts[top:end]
+            places = upper_left[..., None] + within  # [n, columns, window]
+            score, choice = scores.flatten(2).gather(2, places).max(2)
+            nearest = places.gather(2, choice[..., None])[..., 0]
             best[top:end] = torch.where(score >= coherence * highest, nearest, best[top:end])
     return best
 
@@ -143,8 +170,7 @@ def comparable_cells(content: Tensor, style: Tensor, patch_size: int) -> tuple[T
 
     All in float32, whatever the maps are in: by rounded products other patches would be the best.
     """
-    weight = patch_norms(style, patch_size).clamp(min=_SMALLEST_NORM).reciprocal()
-    return content.float().flatten(1).T, style.float().flatten(1), weight
+    return content.float().flatten(1).T, style.float().flatten(1), patch_weights(style, patch_size)
 
 
 def _sums(values: Tensor, step: int, count: int, out: Tensor) -> Tensor:

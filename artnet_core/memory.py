@@ -120,7 +120,8 @@ def _transfer_bytes(
 
     matching = 2 * coarse_values * _FLOAT32 + 3 * block_rows * row_volume * _FLOAT32
     if pooling == 1:
-        matching += cells * (COHERENT_CELLS + 2 * REACH) ** 2 * _INT64
+        window = (COHERENT_CELLS + 2 * REACH) ** 2
+        matching += (2 * cells + block_rows * content[1] * window) * _INT64
     else:
         matching = max(matching, _refining_bytes(compared, content, pooling, device))
         matching += coarse_values * element + 2 * (key_values + compared * style_cells) * _FLOAT32

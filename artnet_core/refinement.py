@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .matching import comparable_cells
+from .matching import Windows, comparable_cells
 from .pieces import piece_elements
 
 REACH = 1
@@ -42,7 +42,7 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     content_cells, style_cells = content_cells.contiguous(), style_cells.T.contiguous()
     weight_columns = weight.shape[1]
     sizes = (height, width), (style_height, style_width)
-    tops, lefts, window_rows, window_columns = _windows(coarse, *sizes, k, p)
+    tops, lefts, window_rows, window_columns = windows(coarse, *sizes, k, p)
 
     def along(size: int) -> Tensor:
         return torch.arange(size, device=coarse.device)
@@ -75,10 +75,10 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     return patches[middle : middle + height - k + 1, middle : middle + width - k + 1]
 
 
-def patches_near(
+def windows_near(
     coarse: Tensor, content: tuple[int, int], style: tuple[int, int], patch_size: int, pooling: int
-) -> Tensor:
-    """The style patches among which :func:`refine_matches` chooses, for every content patch.
+) -> Windows:
+    """The style patches among which :func:`refine_matches` chooses: a window for every content patch.
 
     Args:
         coarse: as there.
@@ -88,28 +88,21 @@ def patches_near(
         pooling: fine cells per side of a coarse one.
 
     Returns:
-        int64 ``[h - k + 1, w - k + 1, n]``: the style's cell ``row * ws + column`` at the upper left of each.
+        Windows of ``[h - k + 1, w - k + 1]`` patches.
     """
-    tops, lefts, window_rows, window_columns = _windows(coarse, content, style, patch_size, pooling)
-    within = torch.arange(window_rows, device=coarse.device)[:, None] * style[1]
-    within = (within + torch.arange(window_columns, device=coarse.device)).flatten()
+    shared = windows(coarse, content, style, patch_size, pooling)
     # The coarse cell of each patch's middle.
     rows, columns = (
         (torch.arange(side - patch_size + 1, device=coarse.device) + patch_size // 2) // pooling for side in content
     )
-    return (tops * style[1] + lefts)[rows][:, columns, None] + within
+    return shared._replace(tops=shared.tops[rows][:, columns], lefts=shared.lefts[rows][:, columns])
 
 
-def _windows(
-    coarse: Tensor, content: tuple[int, int], style: tuple[int, int], k: int, p: int
-) -> tuple[Tensor, Tensor, int, int]:
-    """Where the window of each of the content's coarse cells begins, in style patches, and its height and width.
-
-    The first two are int64 ``[ceil(h / p), ceil(w / p)]``.
-    """
-    middle = k // 2
+def windows(coarse: Tensor, content: tuple[int, int], style: tuple[int, int], patch_size: int, pooling: int) -> Windows:
+    """The windows of the content's coarse cells, ``[ceil(h / p), ceil(w / p)]``; arguments as above."""
+    k, p, middle = patch_size, pooling, patch_size // 2
     limits = [side - k + 1 for side in style]
-    window_rows, window_columns = (min(p + 2 * REACH, limit) for limit in limits)
+    height, width = (min(p + 2 * REACH, limit) for limit in limits)
     # Each coarse cell goes by the patch that has it in its middle, at the borders by the one nearest to that.
     rows, columns = (torch.arange(-(-side // p), device=coarse.device) for side in content)
     patch_rows = (rows - middle).clamp(0, coarse.shape[0] - 1)
@@ -117,9 +110,9 @@ def _windows(
     found = coarse[patch_rows][:, patch_columns]  # [rows, columns]
     found_rows = found // (style[1] // p) + (rows - patch_rows)[:, None]
     found_columns = found % (style[1] // p) + columns - patch_columns
-    tops = (found_rows * p - middle - REACH).clamp(0, limits[0] - window_rows)
-    lefts = (found_columns * p - middle - REACH).clamp(0, limits[1] - window_columns)
-    return tops, lefts, window_rows, window_columns
+    tops = (found_rows * p - middle - REACH).clamp(0, limits[0] - height)
+    lefts = (found_columns * p - middle - REACH).clamp(0, limits[1] - width)
+    return Windows(tops, lefts, height, width)
 
 
 def _diagonal_sums(products: Tensor, axis: int, count: int) -> Tensor:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .matching import match_patches
 from .propagation import propagate_matches
-from .refinement import patches_near, refine_matches
+from .refinement import refine_matches, windows_near
 from .steadiness import FrameBefore
 
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
@@ -63,6 +66,21 @@ def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
     return total.to(table.dtype)
 
 
+class Steps(NamedTuple):
+    """The steps of the swap: functions like those of their names here and in the modules above."""
+
+    match_patches: Callable[..., Tensor]
+    refine_matches: Callable[..., Tensor]
+    propagate_matches: Callable[..., Tensor]
+    reassemble: Callable[..., Tensor]
+
+
+_STEPS = Steps(match_patches, refine_matches, propagate_matches, reassemble)
+
+STEPS_ON: dict[str, Steps] = {}
+"""Other steps by type of device, such as ``"cuda"``."""
+
+
 def swap(
     content: Tensor,
     style: Tensor,
@@ -102,14 +120,16 @@ def swap(
     pooling = min(pooling, smallest)
     patch_size = min(patch_size, (smallest // pooling - 1) // 2 * 2 + 1)
 
+    steps = STEPS_ON.get(content.device.type, _STEPS)
     swapped = []
     for index, of_content in enumerate(content):
         of_style = style[index if len(style) > 1 else 0]
-        matches = _match(of_content[:compared], of_style[:compared], patch_size, pooling, coherence, continuity)
+        compared_maps = of_content[:compared], of_style[:compared]
+        matches = _match(steps, *compared_maps, patch_size, pooling, coherence, continuity)
         if before is not None:
             whole_style = style if len(style) == 1 else of_style
-            matches = before.steady(matches, of_content[:compared], of_style[:compared], patch_size, whole_style)
-        swapped.append(reassemble(matches, of_style, patch_size))
+            matches = before.steady(matches, *compared_maps, patch_size, whole_style)
+        swapped.append(steps.reassemble(matches, of_style, patch_size))
     # A stack is a copy, and video comes one frame at a time.
     return swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)
 
@@ -121,28 +141,31 @@ def check_patch_size(patch_size: int) -> None:
 
 
 def _match(
-    content: Tensor, style: Tensor, patch_size: int, pooling: int, coherence: float, continuity: float
+    steps: Steps,
+    content: Tensor,
+    style: Tensor,
+    patch_size: int,
+    pooling: int,
+    coherence: float,
+    continuity: float,
 ) -> Tensor:
     sizes = (content.shape[1], content.shape[2]), (style.shape[1], style.shape[2])
+
+    def continued(matches: Tensor, content: Tensor, style: Tensor) -> Tensor:
+        if continuity == 1:
+            return matches
+        return steps.propagate_matches(matches, content, style, patch_size, continuity)
+
+    def coarse(pooling: int) -> Tensor:
+        """Matches of both maps averaged over ``pooling`` x ``pooling`` cells."""
+        maps = F.avg_pool2d(content[None], pooling, ceil_mode=True)[0], F.avg_pool2d(style[None], pooling)[0]
+        return continued(steps.match_patches(*maps, patch_size), *maps)
+
     if pooling > 1:
-        coarse = _coarse(content, style, patch_size, pooling, continuity)
-        matches = refine_matches(coarse, content, style, patch_size, pooling)
+        matches = steps.refine_matches(coarse(pooling), content, style, patch_size, pooling)
     elif coherence == 1 or min(*sizes[0], *sizes[1]) < COHERENT_CELLS * patch_size:
-        matches = match_patches(content, style, patch_size)
+        matches = steps.match_patches(content, style, patch_size)
     else:
-        coarse = _coarse(content, style, patch_size, COHERENT_CELLS, continuity)
-        near = patches_near(coarse, *sizes, patch_size, COHERENT_CELLS)
-        matches = match_patches(content, style, patch_size, near, coherence)
-    return _continued(matches, content, style, patch_size, continuity)
-
-
-def _coarse(content: Tensor, style: Tensor, patch_size: int, pooling: int, continuity: float) -> Tensor:
-    """Matches of both maps averaged over ``pooling`` x ``pooling`` cells."""
-    content = F.avg_pool2d(content[None], pooling, ceil_mode=True)[0]
-    style = F.avg_pool2d(style[None], pooling)[0]
-    matches = match_patches(content, style, patch_size)
-    return _continued(matches, content, style, patch_size, continuity)
-
-
-def _continued(matches: Tensor, content: Tensor, style: Tensor, patch_size: int, continuity: float) -> Tensor:
-    return propagate_matches(matches, content, style, patch_size, continuity) if continuity < 1 else matches
+        near = windows_near(coarse(COHERENT_CELLS), *sizes, patch_size, COHERENT_CELLS)
+        matches = steps.match_patches(content, style, patch_size, near, coherence)
+    return continued(matches, content, style)

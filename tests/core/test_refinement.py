@@ -10,7 +10,7 @@ from torch import Tensor
 
 from artnet_core import ArtNet
 from artnet_core.matching import match_patches
-from artnet_core.refinement import patches_near, refine_matches
+from artnet_core.refinement import refine_matches, windows_near
 
 from .conftest import all_scores, coarse_matches, compared_maps, maps
 
@@ -55,12 +55,12 @@ def test_equals_a_full_search_where_the_window_holds_the_whole_style() -> None:
 
 
 @given(st.sampled_from([(1, 2), (3, 2), (3, 3), (5, 2)]), *4 * [st.integers(0, 9)], st.integers(0, 2**31))
-def test_chooses_among_the_patches_near(of_patch: tuple[int, int], h: int, w: int, hs: int, ws: int, seed: int) -> None:
+def test_chooses_among_the_windows_near(of_patch: tuple[int, int], h: int, w: int, hs: int, ws: int, seed: int) -> None:
     k, p = of_patch
     sizes = (k * p + h, k * p + w), (k * p + hs, k * p + ws)
     content, style = (values.abs() for values in maps(seed, 4, *sizes))  # so that no score is below 0
     coarse = coarse_matches(content, style, k, p)
-    near = patches_near(coarse, *sizes, k, p)
+    near = windows_near(coarse, *sizes, k, p)
     assert torch.equal(match_patches(content, style, k, near, 0.0), refine_matches(coarse, content, style, k, p))
 
 

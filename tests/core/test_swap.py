@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet, swap
-from artnet_core.matching import match_patches
+from artnet_core.matching import Windows, match_patches
 from artnet_core.propagation import propagate_matches
-from artnet_core.refinement import patches_near, refine_matches
+from artnet_core.refinement import refine_matches, windows_near
 from artnet_core.sandwich import COHERENCE
 from artnet_core.swap import reassemble
 
@@ -43,12 +43,15 @@ def test_patches_nearby_are_taken_where_nearly_as_good(w: int, hs: int, k: int, 
     content, style = maps(seed, 6, (9, w), (hs, 8))
     rows, columns = hs - k + 1, 8 - k + 1
     generator = torch.Generator().manual_seed(seed)
-    near = torch.randint(rows * columns, (9 - k + 1, w - k + 1, 3), generator=generator)  # as the scores count patches
+    patches, (high, wide) = (9 - k + 1, w - k + 1), (min(2, rows), min(3, columns))
+    tops, lefts = (torch.randint(n, patches, generator=generator) for n in (rows - high + 1, columns - wide + 1))
+    within = (torch.arange(high)[:, None] * columns + torch.arange(wide)).flatten()
+    near = (tops * columns + lefts)[..., None] + within  # as the scores count patches
     scores = unfolded_swap(content, style, k)[0].permute(1, 2, 0)
     best, of_near = scores.max(2), scores.gather(2, near).max(2)
     nearest = near.gather(2, of_near.indices[..., None])[..., 0]
     expected = torch.where(of_near.values >= coherence * best.values, nearest, best.indices)
-    matches = match_patches(content, style, k, near // columns * 8 + near % columns, coherence)
+    matches = match_patches(content, style, k, Windows(tops, lefts, high, wide), coherence)
     assert torch.equal(matches // 8 * columns + matches % 8, expected)
 
 
@@ -112,7 +115,7 @@ def test_the_channels_compared_choose_what_is_copied_of_all(h: int, w: int, pool
 def test_patches_keep_together_as_coarse_matches_do(h: int, w: int, coherence: float, compared: int) -> None:
     content, style = maps(w, 6, (h + 4, w + 4), (w + 4, h + 4))
     keys = content[:compared], style[:compared]
-    near = patches_near(coarse_matches(*keys, 3, 2), (h + 4, w + 4), (w + 4, h + 4), 3, 2)
+    near = windows_near(coarse_matches(*keys, 3, 2), (h + 4, w + 4), (w + 4, h + 4), 3, 2)
     expected = reassemble(match_patches(*keys, 3, near, coherence), style)
     assert torch.equal(swap(content[None], style[None], 3, 1, compared, coherence)[0], expected)
 
@@ -126,7 +129,7 @@ def test_matches_are_passed_on_at_each_scale(h: int, w: int, pooling: int, coher
     if pooling > 1:
         matches = refine_matches(coarse, *keys, 3, 2)
     elif coherence < 1:
-        near = patches_near(coarse, (h + 4, w + 4), (w + 4, h + 4), 3, 2)
+        near = windows_near(coarse, (h + 4, w + 4), (w + 4, h + 4), 3, 2)
         matches = match_patches(*keys, 3, near, coherence)
     else:
         matches = match_patches(*keys)
@@ -138,7 +141,7 @@ def test_more_neighbours_keep_together_on_real_features(model: ArtNet, photo: Te
     """Their matches lie within three cells, while scores lose little."""
     content, style = compared_maps(model, photo, painting)
     sizes = (content.shape[1], content.shape[2]), (style.shape[1], style.shape[2])
-    near = patches_near(coarse_matches(content, style, 3, 2), *sizes, 3, 2)
+    near = windows_near(coarse_matches(content, style, 3, 2), *sizes, 3, 2)
     apart, together = match_patches(content, style), match_patches(content, style, 3, near, COHERENCE)
 
     width = style.shape[2]

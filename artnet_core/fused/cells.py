@@ -1,0 +1,39 @@
+"""What all kernels that compare patches read."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..matching import patch_weights
+
+
+class Cells:
+    """Both maps as tables of cells, whose values lie side by side, and what each style patch's score is multiplied by.
+
+    Args:
+        content: ``[C, h, w]``.
+        style: ``[C, hs, ws]``.
+        patch_size: k.
+    """
+
+    def __init__(self, content: Tensor, style: Tensor, patch_size: int) -> None:
+        beyond = patch_size - 1
+        self.channels, height, self.width = content.shape
+        _, style_height, self.style_width = style.shape
+        self.rows, self.columns = height - beyond, self.width - beyond
+        self.style_rows, self.style_columns = style_height - beyond, self.style_width - beyond
+        self.dtype = torch.promote_types(content.dtype, style.dtype)
+        tables = (of.to(self.dtype).flatten(1).T.contiguous() for of in (content, style))  # [h * w, C], [hs * ws, C]
+        self.of_both = (*tables, patch_weights(style, patch_size))
+
+
+def block_channels(channels: int, dtype: torch.dtype) -> int:
+    """How many channels are multiplied at a time: as many as fit beside each other into any GPU's shared memory."""
+    most = 128 // dtype.itemsize
+    return max(16, min(most, 1 << (channels - 1).bit_length()))
+
+
+def precision(dtype: torch.dtype) -> str:
+    """What float32 is multiplied in: three products of TensorFloat-32, which are as exact. Half precision as it is."""
+    return "tf32x3" if dtype == torch.float32 else "ieee"

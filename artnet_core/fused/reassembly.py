@@ -1,0 +1,72 @@
+"""Putting matched patches in place in one kernel: every value of the result is written once."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+_BLOCK_CELLS, _BLOCK_CHANNELS = 8, 128
+
+
+def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+    """:func:`artnet_core.swap.reassemble`, fused."""
+    channels, _, style_width = style.shape
+    rows, columns = matches.shape
+    height, width = rows + patch_size - 1, columns + patch_size - 1
+    cells = style.permute(1, 2, 0).flatten(0, 1)
+    out = cells.new_empty(height, width, channels)
+    grid = triton.cdiv(height * width, _BLOCK_CELLS), triton.cdiv(channels, _BLOCK_CHANNELS)
+    _mean_of_patches[grid](
+        matches.contiguous(),
+        cells,
+        out,
+        cells.stride(0),
+        cells.stride(1),
+        style_width,
+        rows,
+        columns,
+        channels,
+        k=patch_size,
+        block_cells=_BLOCK_CELLS,
+        block_channels=_BLOCK_CHANNELS,
+    )
+    return out.permute(2, 0, 1)
+
+
+@triton.jit
+def _mean_of_patches(
+    matches: tl.tensor,
+    style_cells: tl.tensor,
+    out: tl.tensor,
+    cell_stride: tl.tensor,
+    channel_stride: tl.tensor,
+    style_width: tl.tensor,
+    rows: tl.tensor,
+    columns: tl.tensor,
+    channels: tl.tensor,
+    k: tl.constexpr,
+    block_cells: tl.constexpr,
+    block_channels: tl.constexpr,
+) -> None:
+    """Some channels of some cells: the mean of what the patches that cover a cell put there."""
+    width = columns + k - 1
+    cell = tl.program_id(0) * block_cells + tl.arange(0, block_cells)
+    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
+    row, column = cell // width, cell % width
+    total = tl.zeros([block_cells, block_channels], tl.float32)
+    covers = tl.zeros([block_cells], tl.float32)
+    for within in range(k * k):
+        patch_row, patch_column = row - within // k, column - within % k
+        there = (patch_row >= 0) & (patch_row < rows) & (patch_column >= 0) & (patch_column < columns)
+        match = tl.load(matches + patch_row * columns + patch_column, there, 0)
+        source = match + within // k * style_width + within % k
+        total += tl.load(
+            style_cells + source[:, None] * cell_stride + channel * channel_stride,
+            there[:, None] & (channel < channels),
+            0.0,
+        ).to(tl.float32)
+        covers += there.to(tl.float32)
+    values = total / tl.maximum(covers, 1.0)[:, None]  # cells beyond the last are covered by none
+    inside = (row < rows + k - 1)[:, None] & (channel < channels)
+    tl.store(out + cell.to(tl.int64)[:, None] * channels + channel, values.to(out.dtype.element_ty), inside)

@@ -1,4 +1,9 @@
-"""StyleSwap: each content patch is replaced by the best matching style patch (Chen and Schmidt 2016)."""
+"""StyleSwap: each content patch is replaced by the best matching style patch (Chen and Schmidt 2016).
+
+Chen and Schmidt average patches where they overlap. Kwatra et al. 2005 ("Texture Optimization for Example-based
+Synthesis") let a patch count less the farther a cell is from its middle, so that less of it reaches where other patches
+fit better: the role of ``falloff`` here.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .constants import constant
 from .matching import match_patches
 from .propagation import propagate_matches
 from .refinement import refine_matches, windows_near
@@ -21,13 +27,14 @@ COHERENT_CELLS = 2
 """Cells per side that surroundings are matched by where patches are not pooled but keep together."""
 
 
-def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: float = 1.0) -> Tensor:
     """Puts the matched style patches in place of the content's and averages them where they overlap.
 
     Args:
         matches: ``[rows, columns]`` as :func:`~artnet_core.matching.match_patches` returns it.
         style: ``[C, hs, ws]``, the values to be copied.
         patch_size: k.
+        falloff: how many times less a patch counts with each step away from its middle, at least 1.
 
     Returns:
         ``[C, rows + k - 1, columns + k - 1]`` in the style's dtype, the channels of a cell side by side in memory.
@@ -40,11 +47,18 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
     place = before[:, None] * style.shape[2] + before  # [k, k], of the cell in such a patch
     patches, covers = (
         F.pad(of_patch, (beyond,) * 4).unfold(0, k, 1).unfold(1, k, 1)  # [rows + k - 1, columns + k - 1, k, k]
-        for of_patch in (matches, style.new_ones(rows, columns))
+        for of_patch in (matches, torch.ones(rows, columns, device=style.device))
     )
+    covers = covers * constant(falloff_weights, style.device, torch.float32, k, falloff)
     sources = (patches + place).reshape(-1, k * k)
-    shares = (covers / covers.sum((2, 3), keepdim=True)).reshape(-1, k * k)
+    shares = (covers / covers.sum((2, 3), keepdim=True)).reshape(-1, k * k).to(style.dtype)
     return weighted_rows(cells, sources, shares).view(rows + beyond, columns + beyond, -1).permute(2, 0, 1)
+
+
+def falloff_weights(patch_size: int, falloff: float) -> Tensor:
+    """How much each cell of a patch counts: ``[k, k]``, 1 in the middle."""
+    steps = (torch.arange(patch_size) - patch_size // 2).abs()
+    return falloff ** -(steps[:, None] + steps).double()
 
 
 def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
@@ -89,6 +103,7 @@ def swap(
     compared: int | None = None,
     coherence: float = 1.0,
     continuity: float = 1.0,
+    falloff: float = 1.0,
     before: FrameBefore | None = None,
 ) -> Tensor:
     """Replaces each k x k patch of the content by the best matching patch of the style.
@@ -107,6 +122,7 @@ def swap(
             ``pooling`` > 1, and for maps too small to be pooled.
         continuity: 0..1. Below 1 a patch that continues a neighbour's is taken if it scores at least this share of what
             was found without, at each scale; see :func:`~artnet_core.propagation.propagate_matches`.
+        falloff: of the patches where they overlap, see :func:`reassemble`; 1 is their mean.
         before: what frames of a video take over from the one before; a batch is its frames in their order.
 
     Returns:
@@ -129,7 +145,7 @@ def swap(
         if before is not None:
             whole_style = style if len(style) == 1 else of_style
             matches = before.steady(matches, *compared_maps, patch_size, whole_style)
-        swapped.append(steps.reassemble(matches, of_style, patch_size))
+        swapped.append(steps.reassemble(matches, of_style, patch_size, falloff))
     # A stack is a copy, and video comes one frame at a time.
     return swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)
 

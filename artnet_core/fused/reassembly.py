@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 _BLOCK_CELLS, _BLOCK_CHANNELS = 8, 128
 
 
-def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
+def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: float = 1.0) -> Tensor:
     """:func:`artnet_core.swap.reassemble`, fused."""
     channels, _, style_width = style.shape
     rows, columns = matches.shape
@@ -27,6 +29,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3) -> Tensor:
         rows,
         columns,
         channels,
+        math.log2(falloff),
         k=patch_size,
         block_cells=_BLOCK_CELLS,
         block_channels=_BLOCK_CHANNELS,
@@ -45,28 +48,32 @@ def _mean_of_patches(
     rows: tl.tensor,
     columns: tl.tensor,
     channels: tl.tensor,
+    halvings: tl.tensor,
     k: tl.constexpr,
     block_cells: tl.constexpr,
     block_channels: tl.constexpr,
 ) -> None:
-    """Some channels of some cells: the mean of what the patches that cover a cell put there."""
+    """Some channels of some cells: the weighted mean of what the patches that cover a cell put there."""
     width = columns + k - 1
     cell = tl.program_id(0) * block_cells + tl.arange(0, block_cells)
     channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
     row, column = cell // width, cell % width
     total = tl.zeros([block_cells, block_channels], tl.float32)
-    covers = tl.zeros([block_cells], tl.float32)
+    weights = tl.zeros([block_cells], tl.float32)
     for within in range(k * k):
         patch_row, patch_column = row - within // k, column - within % k
         there = (patch_row >= 0) & (patch_row < rows) & (patch_column >= 0) & (patch_column < columns)
         match = tl.load(matches + patch_row * columns + patch_column, there, 0)
         source = match + within // k * style_width + within % k
-        total += tl.load(
+        steps = tl.abs(within // k - k // 2) + tl.abs(within % k - k // 2)
+        weight = there.to(tl.float32) * tl.exp2(-halvings * steps)
+        values = tl.load(
             style_cells + source[:, None] * cell_stride + channel * channel_stride,
             there[:, None] & (channel < channels),
             0.0,
-        ).to(tl.float32)
-        covers += there.to(tl.float32)
-    values = total / tl.maximum(covers, 1.0)[:, None]  # cells beyond the last are covered by none
+        )
+        total += values.to(tl.float32) * weight[:, None]
+        weights += weight
+    mean = total / weights[:, None]
     inside = (row < rows + k - 1)[:, None] & (channel < channels)
-    tl.store(out + cell.to(tl.int64)[:, None] * channels + channel, values.to(out.dtype.element_ty), inside)
+    tl.store(out + cell.to(tl.int64)[:, None] * channels + channel, mean.to(out.dtype.element_ty), inside)

@@ -115,14 +115,16 @@ def test_matches_passed_on(
 
 
 @few
-@given(sides, sides, st.sampled_from([1, 3]), st.integers(1, 140), dtypes, st.integers(0, 2**31))
-def test_reassembled_patches(h: int, w: int, k: int, channels: int, dtype: torch.dtype, seed: int) -> None:
+@given(sides, sides, st.sampled_from([1, 3]), st.integers(1, 140), dtypes, st.floats(1, 8), st.integers(0, 2**31))
+def test_reassembled_patches(
+    h: int, w: int, k: int, channels: int, dtype: torch.dtype, falloff: float, seed: int
+) -> None:
     generator = torch.Generator().manual_seed(seed)
     style = torch.randn(channels, 11, 9, generator=generator).to(DEVICE, dtype)
     rows, columns = (torch.randint(side - k + 1, (h, w), generator=generator) for side in (11, 9))
     matches = (rows * 9 + columns).to(DEVICE)
-    expected = reassemble(matches, style.float(), k).to(dtype)
-    torch.testing.assert_close(fused.reassemble(matches, style, k), expected)
+    expected = reassemble(matches, style.float(), k, falloff).to(dtype)
+    torch.testing.assert_close(fused.reassemble(matches, style, k, falloff), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])

@@ -11,7 +11,7 @@ from torch import Tensor
 from artnet_core import ArtNet, Features, adain, sandwich_swap, swap
 from artnet_core.adain import channel_statistics
 from artnet_core.dct import MEANS
-from artnet_core.sandwich import COHERENCE, CONTINUITY, DEFAULT_DETAIL, content_shares, matching_pool
+from artnet_core.sandwich import COHERENCE, CONTINUITY, DEFAULT_DETAIL, FALLOFF, content_shares, matching_pool
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_detail_zero_is_adain_swap_adain(encoded: tuple[Features, Features, Feat
     content, texture, color = encoded
     projected = adain(content.data, texture.data)
     keys = content.layers["conv1"]
-    swapped = swap(projected, texture.data, compared=keys, coherence=CONTINUITY, continuity=CONTINUITY)
+    swapped = swap(projected, texture.data, compared=keys, coherence=CONTINUITY, continuity=CONTINUITY, falloff=FALLOFF)
     expected = adain(swapped, color.data)
     torch.testing.assert_close(sandwich_swap(content, texture, color, detail=0.0).data, expected)
 
@@ -50,9 +50,8 @@ def test_less_is_passed_on_towards_the_default_detail(
 ) -> None:
     content, texture, color = encoded
     projected = adain(content.data, texture.data)
-    swapped = swap(
-        projected, texture.data, compared=content.layers["conv1"], coherence=coherence, continuity=continuity
-    )
+    keys = content.layers["conv1"]
+    swapped = swap(projected, texture.data, compared=keys, coherence=coherence, continuity=continuity, falloff=FALLOFF)
     expected = adain(torch.lerp(swapped, projected, content_shares(projected.shape[1], detail)), color.data)
     torch.testing.assert_close(sandwich_swap(content, texture, color, detail=detail).data, expected)
 
@@ -60,7 +59,7 @@ def test_less_is_passed_on_towards_the_default_detail(
 def test_nothing_is_passed_on_where_no_lines_are_copied(encoded: tuple[Features, Features, Features]) -> None:
     content, texture, color = encoded
     projected = adain(content.data, texture.data)
-    swapped = swap(projected, texture.data, compared=content.layers["conv1"], coherence=COHERENCE)
+    swapped = swap(projected, texture.data, compared=content.layers["conv1"], coherence=COHERENCE, falloff=FALLOFF)
     shares = content_shares(projected.shape[1], DEFAULT_DETAIL)
     expected = adain(torch.lerp(swapped, projected, shares), color.data)
     torch.testing.assert_close(sandwich_swap(content, texture, color).data, expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from itertools import product
 
 import pytest
 import torch
@@ -93,6 +94,23 @@ def test_backends_without_embedding_bag_reassemble_the_same(monkeypatch: pytest.
     with_bags = swap(content[None], style[None])
     monkeypatch.setattr(importlib.import_module("artnet_core.swap"), "_BAG_DEVICES", ())
     torch.testing.assert_close(swap(content[None], style[None]), with_bags)
+
+
+@given(sides, sides, st.sampled_from([1, 3, 5, 7]), st.floats(1, 16), st.integers(0, 2**31))
+def test_patches_count_most_in_their_middle(h: int, w: int, k: int, falloff: float, seed: int) -> None:
+    """As each patch is laid on with its weights, one after the other."""
+    (style,) = maps(seed, 4, (9, 11))
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = (torch.randint(side - k + 1, (h, w), generator=generator) for side in (9, 11))
+    total, weights = torch.zeros(4, h + k - 1, w + k - 1), torch.zeros(h + k - 1, w + k - 1)
+    away = (torch.arange(k) - k // 2).abs()
+    weight = falloff ** -(away[:, None] + away).float()
+    for row, column in product(range(h), range(w)):
+        top, left = rows[row, column], columns[row, column]
+        total[:, row : row + k, column : column + k] += weight * style[:, top : top + k, left : left + k]
+        weights[row : row + k, column : column + k] += weight
+    found = reassemble(rows * 11 + columns, style, k, falloff)
+    torch.testing.assert_close(found, total / weights, rtol=1e-4, atol=1e-5)
 
 
 def test_a_style_swapped_with_itself_is_itself() -> None:

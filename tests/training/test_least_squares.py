@@ -17,7 +17,7 @@ from artnet_core.dct import CHANNELS
 from artnet_core.decoder import Decoder
 from artnet_core.encoder import LAST_BLOCK, TRUNK, block_outputs, trunk_up_to
 from artnet_core.picture import pictures_in, read_picture
-from artnet_core.sandwich import CONTINUITY
+from artnet_core.sandwich import CONTINUITY, FALLOFF
 from artnet_core.swap import swap
 from artnet_core.training.__main__ import main
 from artnet_core.training.decoder import decoder_inputs, initialize
@@ -168,7 +168,8 @@ def test_an_imitated_model_paints_with_the_patches_of_the_new_one(pictures: Tens
     for found, style in ((features[2], of_new.data), (of_example[2], example.encode(art).data)):
         content = torch.cat([compared, style.new_zeros(1, style.shape[1], *compared.shape[2:])], 1)
         behind_keys = torch.cat([of_new.data[:, :keys], style], 1)
-        copied = swap(content, behind_keys, compared=keys, coherence=CONTINUITY, continuity=CONTINUITY)[:, keys:]
+        share = {"coherence": CONTINUITY, "continuity": CONTINUITY, "falloff": FALLOFF}
+        copied = swap(content, behind_keys, compared=keys, **share)[:, keys:]
         torch.testing.assert_close(found, adain(copied, style)[0], rtol=1e-4, atol=1e-4)
 
 

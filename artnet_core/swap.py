@@ -1,8 +1,8 @@
 """StyleSwap: each content patch is replaced by the best matching style patch (Chen and Schmidt 2016).
 
-Chen and Schmidt average patches where they overlap. Kwatra et al. 2005 ("Texture Optimization for Example-based
-Synthesis") let a patch count less the farther a cell is from its middle, so that less of it reaches where other patches
-fit better: the role of ``falloff`` here.
+Chen and Schmidt average patches where they overlap. Here a patch may count less the farther a cell is from its middle,
+as in the windows that Efros and Leung 1999 ("Texture Synthesis by Non-parametric Sampling") compare: so less of it
+reaches where other patches fit better. That is the role of ``falloff``.
 """
 
 from __future__ import annotations

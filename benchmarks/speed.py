@@ -128,10 +128,11 @@ def our_calls(
         calls |= {f"{call}, {FUSED}": work for call, work in fused_calls.items()}
         if graph:
             calls[f"{name}, {FUSED}, {GRAPH}"] = captured(fused_calls[name])
-        calls[f"{name}: S2, {FUSED}"] = with_fused_kernels(lambda: artnet.sandwich_swap(of_content, of_style))
     if len(content) == 1:
         calls[f"{name}: encode"] = lambda: model.encode(content)
         calls[f"{name}: S2"] = lambda: artnet.sandwich_swap(of_content, of_style)
+        if fused:
+            calls[f"{name}: S2, {FUSED}"] = with_fused_kernels(calls[f"{name}: S2"])
         calls[f"{name}: decode"] = lambda: model.decode(transferred)
     return calls
 

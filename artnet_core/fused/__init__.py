@@ -1,8 +1,8 @@
 """The swap on CUDA in a few kernels of its own, written in Triton.
 
 Nothing here is used unless :func:`use` is called, since the kernels have not been timed on a GPU. They need the package
-Triton, which comes with torch's CUDA builds for Linux, and a C compiler, with which Triton builds what launches them.
-Gradients do not pass through them.
+Triton, which comes with torch's CUDA builds for Linux, and a C compiler with Python's headers, with which Triton builds
+what starts them. The first frame compiles them. Gradients do not pass through them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ def use(on: bool = True) -> None:
     """From now on the swap on CUDA runs these kernels, or with False those of torch again.
 
     Raises:
-        RuntimeError: the GPU is older than Ampere.
+        RuntimeError: a GPU is older than Ampere or not NVIDIA's, or there is none.
     """
     if not on:
         STEPS_ON.pop("cuda", None)
         return
-    capability = torch.cuda.get_device_capability()
-    if capability < _AMPERE:
+    capabilities = [torch.cuda.get_device_capability(index) for index in range(torch.cuda.device_count())]
+    if torch.version.hip or not capabilities or min(capabilities) < _AMPERE:
+        found = ", ".join(f"{major}.{minor}" for major, minor in capabilities) or "none"
         raise RuntimeError(
-            f"The fused kernels need a GPU of compute capability 8.0 or more (Ampere), this one has {capability}: "
-            "do without them."
+            f"The fused kernels need NVIDIA GPUs of compute capability 8.0 or more (Ampere), here are: {found}. "
+            "Do without them."
         )
     STEPS_ON["cuda"] = FUSED
 

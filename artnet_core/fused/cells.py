@@ -1,11 +1,30 @@
-"""What all kernels that compare patches read."""
+"""What all kernels that compare patches read, and where they run."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from ..matching import patch_weights
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def on_its_device(step: Callable[P, T]) -> Callable[P, T]:
+    """Runs a step on the GPU of its first tensor: Triton starts kernels on the current one, wherever tensors lie."""
+
+    @wraps(step)
+    def run(*arguments: P.args, **options: P.kwargs) -> T:
+        first = arguments[0]
+        with torch.cuda.device(first.device if isinstance(first, Tensor) and first.is_cuda else -1):
+            return step(*arguments, **options)
+
+    return run
 
 
 class Cells:
@@ -23,7 +42,8 @@ class Cells:
         _, style_height, self.style_width = style.shape
         self.rows, self.columns = height - beyond, self.width - beyond
         self.style_rows, self.style_columns = style_height - beyond, self.style_width - beyond
-        self.dtype = torch.promote_types(content.dtype, style.dtype)
+        half = content.dtype == style.dtype and style.dtype.itemsize == 2
+        self.dtype = style.dtype if half else torch.float32
         tables = (of.to(self.dtype).flatten(1).T.contiguous() for of in (content, style))  # [h * w, C], [hs * ws, C]
         self.of_both = (*tables, patch_weights(style, patch_size))
 
@@ -35,5 +55,5 @@ def block_channels(channels: int, dtype: torch.dtype) -> int:
 
 
 def precision(dtype: torch.dtype) -> str:
-    """What float32 is multiplied in: three products of TensorFloat-32, which are as exact. Half precision as it is."""
+    """What float32 is multiplied in: three products of TensorFloat-32, nearly as exact. Half precision as it is."""
     return "tf32x3" if dtype == torch.float32 else "ieee"

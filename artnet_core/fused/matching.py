@@ -1,7 +1,7 @@
-"""Matching in one kernel: products, their sums over a patch and the maximum, without the scores in memory.
+"""Matching with products, their sums over a patch and the maximum in one kernel: no score lies in memory.
 
 :func:`artnet_core.matching.match_patches` multiplies each pair of cells once and then reads and writes the products
-several times. Tensor cores multiply all k * k pairs of a pair of patches in less time than that takes.
+several times. Here tensor cores multiply all k * k pairs of a pair of patches instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..matching import Windows
-from .cells import Cells, block_channels, precision
+from .cells import Cells, block_channels, on_its_device, precision
 
 _BLOCK = 64
 
@@ -20,6 +20,7 @@ _BLOCK = 64
 _PROGRAMS = 512
 
 
+@on_its_device
 @torch.no_grad()
 def match_patches(
     content: Tensor, style: Tensor, patch_size: int = 3, near: Windows | None = None, coherence: float = 1.0
@@ -78,7 +79,19 @@ def match_patches(
     return best
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=[
+        "width",
+        "style_width",
+        "patches",
+        "columns",
+        "style_patches",
+        "style_columns",
+        "blocks_of_part",
+        "window_rows",
+        "window_columns",
+    ]
+)
 def _best_of_parts(
     content_cells: tl.tensor,
     style_cells: tl.tensor,
@@ -127,7 +140,7 @@ def _best_of_parts(
         for within in range(k * k):
             of_patch = cell + within // k * width + within % k
             of_style_patch = style_cell + within // k * style_width + within % k
-            for first in tl.static_range(0, channels, block_channels):
+            for first in range(0, channels, block_channels):
                 known = first + channel < channels
                 content_values = tl.load(
                     content_cells + of_patch.to(tl.int64)[:, None] * channels + first + channel,
@@ -163,7 +176,7 @@ def _best_of_parts(
         tl.store(places + out, nearest, there)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["patches", "parts", "style_columns", "style_width"])
 def _best_of_all(
     scores: tl.tensor,
     places: tl.tensor,

@@ -8,11 +8,12 @@ import triton.language as tl
 from torch import Tensor
 
 from ..propagation import TURNS
-from .cells import Cells, block_channels
+from .cells import Cells, block_channels, on_its_device
 
 _BLOCK = 16
 
 
+@on_its_device
 @torch.no_grad()
 def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_size: int, share: float) -> Tensor:
     """:func:`artnet_core.propagation.propagate_matches`, fused."""
@@ -44,7 +45,7 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
     return found
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["width", "style_width", "rows", "columns", "style_rows", "style_columns"])
 def _take_turn(
     content_cells: tl.tensor,
     style_cells: tl.tensor,
@@ -91,7 +92,7 @@ def _take_turn(
     for within in range(k * k):
         of_patch = cell + within // k * width + within % k
         step = within // k * style_width + within % k
-        for first in tl.static_range(0, channels, block_channels):
+        for first in range(0, channels, block_channels):
             known = first + channel < channels
             values = tl.load(
                 content_cells + of_patch.to(tl.int64)[:, None] * channels + first + channel,
@@ -121,7 +122,7 @@ def _take_turn(
         begun = tl.load(scores + patch, there, 1.0)
         current = tl.load(currents + patch, there, 1.0)
     # What is no number, where a patch scored 0, is not taken.
-    new = 1 + (new - begun[:, None]) / tl.abs(begun)[:, None]
+    new = 1 + tl.div_rn(new - begun[:, None], tl.abs(begun)[:, None])
     new = tl.where(new > 1, 1.0, new)
 
     same = (continued[:, :, None] == continued[:, None, :]) & fits[:, None, :]

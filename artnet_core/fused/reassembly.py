@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import math
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from .cells import on_its_device
+
 _BLOCK_CELLS, _BLOCK_CHANNELS = 8, 128
 
 
+@on_its_device
 def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: float = 1.0) -> Tensor:
-    """:func:`artnet_core.swap.reassemble`, fused."""
+    """:func:`artnet_core.swap.reassemble`, fused.
+
+    Raises:
+        RuntimeError: the style takes gradients, which do not pass.
+    """
+    if torch.is_grad_enabled() and style.requires_grad:
+        raise RuntimeError("Gradients do not pass through fused kernels: call artnet_core.fused.use(False).")
     channels, _, style_width = style.shape
     rows, columns = matches.shape
     height, width = rows + patch_size - 1, columns + patch_size - 1
@@ -37,7 +47,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
     return out.permute(2, 0, 1)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["style_width", "rows", "columns", "channels"])
 def _mean_of_patches(
     matches: tl.tensor,
     style_cells: tl.tensor,
@@ -68,7 +78,7 @@ def _mean_of_patches(
         steps = tl.abs(within // k - k // 2) + tl.abs(within % k - k // 2)
         weight = there.to(tl.float32) * tl.exp2(-halvings * steps)
         values = tl.load(
-            style_cells + source[:, None] * cell_stride + channel * channel_stride,
+            style_cells + source[:, None] * cell_stride + channel.to(tl.int64) * channel_stride,
             there[:, None] & (channel < channels),
             0.0,
         )

@@ -8,11 +8,12 @@ import triton.language as tl
 from torch import Tensor
 
 from ..refinement import windows
-from .cells import Cells, block_channels, precision
+from .cells import Cells, block_channels, on_its_device, precision
 
 _LARGEST_BLOCK = 64
 
 
+@on_its_device
 @torch.no_grad()
 def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: int, pooling: int) -> Tensor:
     """:func:`artnet_core.refinement.refine_matches`, fused."""
@@ -23,8 +24,8 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     refined = torch.empty(cells.rows, cells.columns, dtype=torch.int64, device=content.device)
     _best_in_window[near.tops.numel(), triton.cdiv(pooling**2, block_patches)](
         *cells.of_both,
-        near.tops,
-        near.lefts,
+        near.tops.contiguous(),
+        near.lefts.contiguous(),
         refined,
         cells.width,
         cells.style_width,
@@ -49,7 +50,18 @@ def _block(count: int) -> int:
     return max(16, min(_LARGEST_BLOCK, int(triton.next_power_of_2(count))))
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=[
+        "width",
+        "style_width",
+        "rows",
+        "columns",
+        "style_columns",
+        "coarse_columns",
+        "window_rows",
+        "window_columns",
+    ]
+)
 def _best_in_window(
     content_cells: tl.tensor,
     style_cells: tl.tensor,
@@ -94,7 +106,7 @@ def _best_in_window(
         for within in range(k * k):
             of_patch = cell + within // k * width + within % k
             of_style_patch = style_cell + within // k * style_width + within % k
-            for first in tl.static_range(0, channels, block_channels):
+            for first in range(0, channels, block_channels):
                 known = first + channel < channels
                 content_values = tl.load(
                     content_cells + of_patch.to(tl.int64)[:, None] * channels + first + channel,

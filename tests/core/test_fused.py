@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -155,17 +156,26 @@ def test_swaps_real_features(
 
 
 def test_used_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 6))
+    gpus = [(8, 6), (9, 0)]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: gpus[index])
     fused.use()
     try:
         assert {"cuda": fused.FUSED} == STEPS_ON
     finally:
         fused.use(False)
     assert STEPS_ON == {}
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
-    with pytest.raises(RuntimeError, match=r"8\.0 or more .* \(7, 5\)"):
-        fused.use()
+    for others, found in (([(9, 0), (7, 5)], "9.0, 7.5"), ([], "none")):
+        gpus[:] = others
+        with pytest.raises(RuntimeError, match=rf"8\.0 or more .* are: {found}\. Do without"):
+            fused.use()
     assert STEPS_ON == {}
+
+
+def test_gradients_do_not_pass() -> None:
+    style = torch.rand(3, 5, 5, requires_grad=True)
+    with torch.enable_grad(), pytest.raises(RuntimeError, match=r"Gradients do not pass .*use\(False\)"):
+        fused.reassemble(torch.zeros(3, 3, dtype=torch.int64), style)
 
 
 @pytest.mark.parametrize("device", [CUDA])
@@ -175,6 +185,7 @@ def test_nothing_in_a_frame_waits(
 ) -> None:
     started = []
     monkeypatch.setattr(JITFunction, "run", lambda self, *_arguments, **_options: started.append(self.__name__))
+    monkeypatch.setattr(torch.cuda, "device", lambda _device: nullcontext())
     monkeypatch.setitem(STEPS_ON, "cuda", fused.FUSED)
     with pretended(device) as gpu:
         model = artnet.load("artnet_fast", device, torch.float16)

@@ -87,6 +87,7 @@ def match_patches(
     sums = torch.empty(2, products.numel(), device=content.device)
     best = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
     if near is not None:
+        corners = near.tops * style_width + near.lefts
         of_row, of_column = (torch.arange(side, device=content.device) for side in (near.height, near.width))
         within = (of_row[:, None] * style_width + of_column).flatten()
     for top in range(0, rows, block_rows):
@@ -109,8 +110,7 @@ def match_patches(
         scores = scores[:, :columns]
         highest, best[top:end] = _max(scores)
         if near is not None:
-            upper_left = near.tops[top:end] * style_width + near.lefts[top:end]
-            places = upper_left[..., None] + within  # [n, columns, window]
+            places = corners[top:end, :, None] + within  # [n, columns, window]
             score, choice = scores.flatten(2).gather(2, places).max(2)
             nearest = places.gather(2, choice[..., None])[..., 0]
             best[top:end] = torch.where(score >= coherence * highest, nearest, best[top:end])

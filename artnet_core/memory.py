@@ -48,7 +48,7 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
       the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
     * S2: the projected content with the cells that are matched, and a block of the correlation volume and its two sums
-      beside the patches that keep together, or for large pictures what refining matches reads of both maps; or three
+      beside the windows of its patches, or for large pictures what refining matches reads of both maps; or three
       maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
     * decoder: the largest convolution: its input, a copy of that with its borders, and its output, beside the features
       in the decoder's own dtype.

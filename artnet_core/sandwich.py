@@ -30,9 +30,9 @@ CONTINUITY = 0.95
 ``DEFAULT_DETAIL`` it rises to 1, since there nothing is copied within cells that could be continued."""
 
 FALLOFF = 4.0
-"""How many times less a copied patch counts with each step away from its middle: in the middle cell of a patch of 3 x 3
-it has 16 shares of 36, beside it 4, in the corners 1. So an edge's patches hardly reach beyond it, see
-benchmarks/HISTORY.md."""
+"""How many times less a copied patch counts with each step away from its middle, along rows and along columns: of 3 x 3
+cells the middle one has 16 shares of 36, those beside it 4, the corners 1. So an edge's patches reach half as much
+beyond it, see benchmarks/HISTORY.md."""
 
 # Comparisons up to which all patches are matched with all: 512 x 512 pixels with 1024 x 1024, or the other way round.
 # Beyond that, style cells that content is compared with at the most before matches are refined.
@@ -64,13 +64,13 @@ def bounded_swap(
     compared: int | None = None,
     coherence: float = 1.0,
     continuity: float = 1.0,
-    falloff: float = 1.0,
     before: FrameBefore | None = None,
+    falloff: float = 1.0,
 ) -> Tensor:
     """:func:`~artnet_core.swap.swap` with the pooling that suits the sizes of the maps."""
     (height, width), (style_height, style_width) = content.shape[-2:], style.shape[-2:]
     pooling = matching_pool((height, width), (style_height, style_width))
-    return swap(content, style, patch_size, pooling, compared, coherence, continuity, falloff, before)
+    return swap(content, style, patch_size, pooling, compared, coherence, continuity, before, falloff)
 
 
 def content_shares(channels: int, detail: float, device: torch.device | None = None) -> Tensor:
@@ -147,7 +147,7 @@ def sandwich_swap(
         continuity = 1 - (1 - CONTINUITY) * max(0.0, 1 - detail / DEFAULT_DETAIL)
         # Surroundings may cost what continuing a neighbour may.
         coherence = min(COHERENCE, continuity)
-        swapped = bounded_swap(projected, texture.data, patch_size, compared, coherence, continuity, FALLOFF, before)
+        swapped = bounded_swap(projected, texture.data, patch_size, compared, coherence, continuity, before, FALLOFF)
         shares = content_shares(projected.shape[1], detail, projected.device)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares.to(projected.dtype))
         del projected, swapped  # the last AdaIN takes their room

@@ -7,6 +7,7 @@ reaches where other patches fit better. That is the role of ``falloff``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -28,13 +29,14 @@ COHERENT_CELLS = 2
 
 
 def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: float = 1.0) -> Tensor:
-    """Puts the matched style patches in place of the content's and averages them where they overlap.
+    """Puts the matched style patches in place of the content's, and takes weighted means where they overlap.
 
     Args:
         matches: ``[rows, columns]`` as :func:`~artnet_core.matching.match_patches` returns it.
         style: ``[C, hs, ws]``, the values to be copied.
         patch_size: k.
-        falloff: how many times less a patch counts with each step away from its middle, at least 1.
+        falloff: how many times less a patch counts with each step away from its middle, along rows and along columns,
+            at least 1.
 
     Returns:
         ``[C, rows + k - 1, columns + k - 1]`` in the style's dtype, the channels of a cell side by side in memory.
@@ -57,8 +59,9 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
 
 def falloff_weights(patch_size: int, falloff: float) -> Tensor:
     """How much each cell of a patch counts: ``[k, k]``, 1 in the middle."""
-    steps = (torch.arange(patch_size) - patch_size // 2).abs()
-    return falloff ** -(steps[:, None] + steps).double()
+    steps = (torch.arange(patch_size, device="cpu") - patch_size // 2).abs()
+    # Cells at the map's corners see nothing but the corners of patches: those count too.
+    return (falloff ** -(steps[:, None] + steps).float()).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
@@ -103,8 +106,8 @@ def swap(
     compared: int | None = None,
     coherence: float = 1.0,
     continuity: float = 1.0,
-    falloff: float = 1.0,
     before: FrameBefore | None = None,
+    falloff: float = 1.0,
 ) -> Tensor:
     """Replaces each k x k patch of the content by the best matching patch of the style.
 
@@ -122,16 +125,18 @@ def swap(
             ``pooling`` > 1, and for maps too small to be pooled.
         continuity: 0..1. Below 1 a patch that continues a neighbour's is taken if it scores at least this share of what
             was found without, at each scale; see :func:`~artnet_core.propagation.propagate_matches`.
-        falloff: of the patches where they overlap, see :func:`reassemble`; 1 is their mean.
         before: what frames of a video take over from the one before; a batch is its frames in their order.
+        falloff: of the patches where they overlap, at least 1, see :func:`reassemble`; 1 is their mean.
 
     Returns:
-        ``[B, C, h, w]``, every value a mean of style values.
+        ``[B, C, h, w]``, every value a weighted mean of style values.
 
     Raises:
-        ValueError: the patch size is even or not positive.
+        ValueError: the patch size is even or not positive, or the falloff is below 1 or not finite.
     """
     check_patch_size(patch_size)
+    if not 1 <= falloff < math.inf:
+        raise ValueError(f"falloff must be a finite number of at least 1, got {falloff}.")
     smallest = min(*content.shape[-2:], *style.shape[-2:])
     pooling = min(pooling, smallest)
     patch_size = min(patch_size, (smallest // pooling - 1) // 2 * 2 + 1)

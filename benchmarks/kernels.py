@@ -45,7 +45,7 @@ class Taken:
         kernel: its name.
         dtype: of the features.
         registers: of a thread.
-        spilled: bytes of a thread's registers that lie in memory.
+        spilled: bytes of memory of a thread, where registers do not suffice.
         shared: bytes of shared memory of a block.
         multiplies: the instruction that multiplies matrices, if one does.
     """

@@ -127,7 +127,7 @@ def our_calls(
         fused_calls = {call: with_fused_kernels(work) for call, work in calls.items() if GRAPH not in call}
         calls |= {f"{call}, {FUSED}": work for call, work in fused_calls.items()}
         if graph:
-            calls[f"{name}, {FUSED}, {GRAPH}"] = captured(fused_calls[name])
+            calls[f"{name}, {FUSED} {GRAPH}"] = captured(fused_calls[name])
     if len(content) == 1:
         calls[f"{name}: encode"] = lambda: model.encode(content)
         calls[f"{name}: S2"] = lambda: artnet.sandwich_swap(of_content, of_style)
@@ -281,6 +281,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = torch.device(options.device)
     if (options.graphs or options.fused) and device.type != "cuda":
         parser.error(f"--graphs and --fused are CUDA's: they take --device cuda, got {device}")
+    if options.fused:
+        try:
+            with_fused_kernels(lambda: None)()
+        except (ImportError, RuntimeError) as error:
+            parser.error(f"--fused: {error}")
     height, width = options.largest_peer
     dtypes = [DTYPES[name] for name in options.dtypes]
     settings = {

@@ -40,6 +40,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
         columns,
         channels,
         math.log2(falloff),
+        torch.finfo(torch.float32).tiny,
         k=patch_size,
         block_cells=_BLOCK_CELLS,
         block_channels=_BLOCK_CHANNELS,
@@ -59,6 +60,7 @@ def _mean_of_patches(
     columns: tl.tensor,
     channels: tl.tensor,
     halvings: tl.tensor,
+    smallest: tl.tensor,
     k: tl.constexpr,
     block_cells: tl.constexpr,
     block_channels: tl.constexpr,
@@ -76,7 +78,7 @@ def _mean_of_patches(
         match = tl.load(matches + patch_row * columns + patch_column, there, 0)
         source = match + within // k * style_width + within % k
         steps = tl.abs(within // k - k // 2) + tl.abs(within % k - k // 2)
-        weight = there.to(tl.float32) * tl.exp2(-halvings * steps)
+        weight = there.to(tl.float32) * tl.maximum(tl.exp2(-halvings * steps), smallest)
         values = tl.load(
             style_cells + source[:, None] * cell_stride + channel.to(tl.int64) * channel_stride,
             there[:, None] & (channel < channels),

@@ -22,7 +22,9 @@ class Transfer(Protocol):
 
 
 def artnet(content: Features, style: Features, strength: float = 1.0) -> Features:
-    """What ArtNet does by default: patches compared by conv1 that keep together, and a share of the content."""
+    """What ArtNet does by default: patches that are compared by conv1, keep together and count most in their middle,
+    and a share of the content.
+    """
     return sandwich_swap(content, style, strength=strength)
 
 

@@ -148,6 +148,8 @@ def test_swaps_real_features(
         content.layers[COMPARED_LAYER],
         0.97,
         continuity,
+        None,
+        4.0,
     )
     expected = swap(*arguments)
     monkeypatch.setitem(STEPS_ON, DEVICE, fused.FUSED)

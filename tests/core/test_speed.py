@@ -67,9 +67,10 @@ def test_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (tmp_path / "speed.png").is_file()
 
 
-def test_graphs_take_a_cuda_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("option", ["--graphs", "--fused"])
+def test_what_takes_a_cuda_device(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["--graphs", "--out", str(tmp_path)])
+        main([option, "--out", str(tmp_path)])
     assert "--device cuda, got cpu" in capsys.readouterr().err
 
 

@@ -89,11 +89,15 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(swap(content[None], style[None]), whole)
 
 
-def test_backends_without_embedding_bag_reassemble_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    content, style = maps(11, 5, (9, 12), (8, 7))
-    with_bags = swap(content[None], style[None])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("falloff", [1.0, 4.0])
+def test_backends_without_embedding_bag_reassemble_the_same(
+    dtype: torch.dtype, falloff: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, style = (values.to(dtype)[None] for values in maps(11, 5, (9, 12), (8, 7)))
+    with_bags = swap(content, style, falloff=falloff)
     monkeypatch.setattr(importlib.import_module("artnet_core.swap"), "_BAG_DEVICES", ())
-    torch.testing.assert_close(swap(content[None], style[None]), with_bags)
+    torch.testing.assert_close(swap(content, style, falloff=falloff), with_bags, rtol=2e-3, atol=2e-3)
 
 
 @given(sides, sides, st.sampled_from([1, 3, 5, 7]), st.floats(1, 16), st.integers(0, 2**31))
@@ -111,6 +115,18 @@ def test_patches_count_most_in_their_middle(h: int, w: int, k: int, falloff: flo
         weights[row : row + k, column : column + k] += weight
     found = reassemble(rows * 11 + columns, style, k, falloff)
     torch.testing.assert_close(found, total / weights, rtol=1e-4, atol=1e-5)
+
+
+def test_the_corners_of_large_patches_count_too() -> None:
+    (style,) = maps(3, 2, (43, 43))
+    assert swap(style[None], style[None], 41, falloff=16.0).isfinite().all()
+
+
+@pytest.mark.parametrize("falloff", [0.5, -2.0, float("inf"), float("nan")])
+def test_a_falloff_out_of_range(falloff: float) -> None:
+    (style,) = maps(3, 2, (6, 6))
+    with pytest.raises(ValueError, match="falloff must be a finite number of at least 1, got"):
+        swap(style[None], style[None], falloff=falloff)
 
 
 def test_a_style_swapped_with_itself_is_itself() -> None:

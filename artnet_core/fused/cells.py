@@ -1,4 +1,4 @@
-"""What all kernels that compare patches read, and where they run."""
+"""What all kernels that compare patches share: what they read, how they multiply it, and where they run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import torch
+import triton
+import triton.language as tl
 from torch import Tensor
 
 from ..matching import patch_weights
@@ -57,3 +59,40 @@ def block_channels(channels: int, dtype: torch.dtype) -> int:
 def precision(dtype: torch.dtype) -> str:
     """What float32 is multiplied in: three products of TensorFloat-32, nearly as exact. Half precision as it is."""
     return "tf32x3" if dtype == torch.float32 else "ieee"
+
+
+@triton.jit
+def patch_products(
+    content_cells: tl.tensor,
+    style_cells: tl.tensor,
+    cell: tl.tensor,
+    there: tl.tensor,
+    width: tl.tensor,
+    style_cell: tl.tensor,
+    in_style: tl.tensor,
+    style_width: tl.tensor,
+    channels: tl.constexpr,
+    k: tl.constexpr,
+    block_channels: tl.constexpr,
+    precision: tl.constexpr,
+) -> tl.tensor:
+    """Products of some patches of the content with some of the style, by the cells at their upper left: float32."""
+    channel = tl.arange(0, block_channels)
+    products = tl.zeros([cell.shape[0], style_cell.shape[0]], tl.float32)
+    for within in range(k * k):
+        of_patch = cell + within // k * width + within % k
+        of_style_patch = style_cell + within // k * style_width + within % k
+        for first in range(0, channels, block_channels):
+            known = first + channel < channels
+            content_values = tl.load(
+                content_cells + of_patch.to(tl.int64)[:, None] * channels + first + channel,
+                there[:, None] & known,
+                0.0,
+            )
+            style_values = tl.load(
+                style_cells + of_style_patch.to(tl.int64) * channels + (first + channel)[:, None],
+                known[:, None] & in_style,
+                0.0,
+            )
+            products = tl.dot(content_values, style_values, products, input_precision=precision)
+    return products

@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..matching import Windows
-from .cells import Cells, block_channels, on_its_device, precision
+from .cells import Cells, block_channels, on_its_device, patch_products, precision
 
 _BLOCK = 64
 
@@ -122,7 +122,6 @@ def _best_of_parts(
     part = tl.program_id(1)
     there = patch < patches
     cell = patch // columns * width + patch % columns
-    channel = tl.arange(0, block_channels)
     highest = tl.full([block_content], float("-inf"), tl.float32)
     best = tl.zeros([block_content], tl.int32)
     nearest_score = highest
@@ -136,23 +135,20 @@ def _best_of_parts(
         in_style = style_patch < style_patches
         row, column = style_patch // style_columns, style_patch % style_columns
         style_cell = row * style_width + column
-        products = tl.zeros([block_content, block_style], tl.float32)
-        for within in range(k * k):
-            of_patch = cell + within // k * width + within % k
-            of_style_patch = style_cell + within // k * style_width + within % k
-            for first in range(0, channels, block_channels):
-                known = first + channel < channels
-                content_values = tl.load(
-                    content_cells + of_patch.to(tl.int64)[:, None] * channels + first + channel,
-                    there[:, None] & known,
-                    0.0,
-                )
-                style_values = tl.load(
-                    style_cells + of_style_patch.to(tl.int64) * channels + (first + channel)[:, None],
-                    known[:, None] & in_style,
-                    0.0,
-                )
-                products = tl.dot(content_values, style_values, products, input_precision=precision)
+        products = patch_products(
+            content_cells,
+            style_cells,
+            cell,
+            there,
+            width,
+            style_cell,
+            in_style,
+            style_width,
+            channels,
+            k,
+            block_channels,
+            precision,
+        )
         weighed = products * tl.load(weights + style_patch, in_style, 0.0)
         weighed = tl.where(in_style, weighed, float("-inf"))
         score, place = tl.max(weighed, 1, return_indices=True)

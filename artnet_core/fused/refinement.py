@@ -8,7 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..refinement import windows
-from .cells import Cells, block_channels, on_its_device, precision
+from .cells import Cells, block_channels, on_its_device, patch_products, precision
 
 _LARGEST_BLOCK = 64
 
@@ -94,7 +94,6 @@ def _best_in_window(
     column = coarse % coarse_columns * pooling - k // 2 + patch % pooling
     there = (patch < pooling * pooling) & (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
     cell = row * width + column
-    channel = tl.arange(0, block_channels)
     highest = tl.full([block_patches], float("-inf"), tl.float32)
     best = tl.zeros([block_patches], tl.int32)
     for start in range(0, window_rows * window_columns, block_window):
@@ -102,23 +101,20 @@ def _best_in_window(
         in_window = place < window_rows * window_columns
         style_row, style_column = top + place // window_columns, left + place % window_columns
         style_cell = style_row * style_width + style_column
-        products = tl.zeros([block_patches, block_window], tl.float32)
-        for within in range(k * k):
-            of_patch = cell + within // k * width + within % k
-            of_style_patch = style_cell + within // k * style_width + within % k
-            for first in range(0, channels, block_channels):
-                known = first + channel < channels
-                content_values = tl.load(
-                    content_cells + of_patch.to(tl.int64)[:, None] * channels + first + channel,
-                    there[:, None] & known,
-                    0.0,
-                )
-                style_values = tl.load(
-                    style_cells + of_style_patch.to(tl.int64) * channels + (first + channel)[:, None],
-                    known[:, None] & in_window,
-                    0.0,
-                )
-                products = tl.dot(content_values, style_values, products, input_precision=precision)
+        products = patch_products(
+            content_cells,
+            style_cells,
+            cell,
+            there,
+            width,
+            style_cell,
+            in_window,
+            style_width,
+            channels,
+            k,
+            block_channels,
+            precision,
+        )
         weighed = products * tl.load(weights + style_row * style_columns + style_column, in_window, 0.0)
         weighed = tl.where(in_window, weighed, float("-inf"))
         score, found = tl.max(weighed, 1, return_indices=True)

@@ -62,13 +62,15 @@ def precision(dtype: torch.dtype) -> str:
 
 
 @triton.jit
-def patch_products(
+def patch_scores(
     content_cells: tl.tensor,
     style_cells: tl.tensor,
+    weights: tl.tensor,
     cell: tl.tensor,
     there: tl.tensor,
     width: tl.tensor,
     style_cell: tl.tensor,
+    style_patch: tl.tensor,
     in_style: tl.tensor,
     style_width: tl.tensor,
     channels: tl.constexpr,
@@ -76,7 +78,7 @@ def patch_products(
     block_channels: tl.constexpr,
     precision: tl.constexpr,
 ) -> tl.tensor:
-    """Products of some patches of the content with some of the style, by the cells at their upper left: float32."""
+    """What some patches of the content score with some of the style, by the cells at their upper left: float32."""
     channel = tl.arange(0, block_channels)
     products = tl.zeros([cell.shape[0], style_cell.shape[0]], tl.float32)
     for within in range(k * k):
@@ -95,4 +97,12 @@ def patch_products(
                 0.0,
             )
             products = tl.dot(content_values, style_values, products, input_precision=precision)
-    return products
+    scores = products * tl.load(weights + style_patch, in_style, 0.0)
+    return tl.where(in_style, scores, float("-inf"))
+
+
+@triton.jit
+def keep_best(highest: tl.tensor, best: tl.tensor, score: tl.tensor, place: tl.tensor) -> tuple[tl.tensor, tl.tensor]:
+    """The highest score and its place, of those so far and others; of equal ones the first."""
+    better = score > highest
+    return tl.where(better, score, highest), tl.where(better, place, best)

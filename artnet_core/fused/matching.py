@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..matching import Windows
-from .cells import Cells, block_channels, on_its_device, patch_products, precision
+from .cells import Cells, block_channels, keep_best, on_its_device, patch_scores, precision
 
 _BLOCK = 64
 
@@ -135,13 +135,15 @@ def _best_of_parts(
         in_style = style_patch < style_patches
         row, column = style_patch // style_columns, style_patch % style_columns
         style_cell = row * style_width + column
-        products = patch_products(
+        scored = patch_scores(
             content_cells,
             style_cells,
+            weights,
             cell,
             there,
             width,
             style_cell,
+            style_patch,
             in_style,
             style_width,
             channels,
@@ -149,19 +151,13 @@ def _best_of_parts(
             block_channels,
             precision,
         )
-        weighed = products * tl.load(weights + style_patch, in_style, 0.0)
-        weighed = tl.where(in_style, weighed, float("-inf"))
-        score, place = tl.max(weighed, 1, return_indices=True)
-        better = score > highest
-        highest = tl.where(better, score, highest)
-        best = tl.where(better, block * block_style + place, best)
+        score, place = tl.max(scored, 1, return_indices=True)
+        highest, best = keep_best(highest, best, score, block * block_style + place)
         if nearby:
             below, beside = row - top[:, None], column - left[:, None]
             near = (below >= 0) & (below < window_rows) & (beside >= 0) & (beside < window_columns)
-            score, place = tl.max(tl.where(near, weighed, float("-inf")), 1, return_indices=True)
-            better = score > nearest_score
-            nearest_score = tl.where(better, score, nearest_score)
-            nearest = tl.where(better, block * block_style + place, nearest)
+            score, place = tl.max(tl.where(near, scored, float("-inf")), 1, return_indices=True)
+            nearest_score, nearest = keep_best(nearest_score, nearest, score, block * block_style + place)
 
     out = part * patches + patch
     tl.store(scores + out, highest, there)
@@ -193,16 +189,13 @@ def _best_of_all(
     nearest_score = highest
     nearest = best
     for part in range(parts):
-        score = tl.load(scores + part * patches + patch, there, float("-inf"))
-        better = score > highest
-        highest = tl.where(better, score, highest)
-        best = tl.where(better, tl.load(places + part * patches + patch, there, 0), best)
+        out = part * patches + patch
+        score, place = tl.load(scores + out, there, float("-inf")), tl.load(places + out, there, 0)
+        highest, best = keep_best(highest, best, score, place)
         if nearby:
-            out = (parts + part) * patches + patch
-            score = tl.load(scores + out, there, float("-inf"))
-            better = score > nearest_score
-            nearest_score = tl.where(better, score, nearest_score)
-            nearest = tl.where(better, tl.load(places + out, there, 0), nearest)
+            out += parts * patches
+            score, place = tl.load(scores + out, there, float("-inf")), tl.load(places + out, there, 0)
+            nearest_score, nearest = keep_best(nearest_score, nearest, score, place)
     if nearby:
         best = tl.where(nearest_score >= coherence * highest, nearest, best)
     tl.store(matches + patch, (best // style_columns * style_width + best % style_columns).to(tl.int64), there)

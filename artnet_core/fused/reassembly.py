@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..constants import constant
+from ..swap import falloff_weights
 from .cells import on_its_device
 
 _BLOCK_CELLS, _BLOCK_CHANNELS = 8, 128
@@ -32,6 +32,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
     _mean_of_patches[grid](
         matches.contiguous(),
         cells,
+        constant(falloff_weights, style.device, torch.float32, patch_size, falloff),
         out,
         cells.stride(0),
         cells.stride(1),
@@ -39,8 +40,6 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
         rows,
         columns,
         channels,
-        math.log2(falloff),
-        torch.finfo(torch.float32).tiny,
         k=patch_size,
         block_cells=_BLOCK_CELLS,
         block_channels=_BLOCK_CHANNELS,
@@ -52,6 +51,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
 def _mean_of_patches(
     matches: tl.tensor,
     style_cells: tl.tensor,
+    weights_of_patch: tl.tensor,
     out: tl.tensor,
     cell_stride: tl.tensor,
     channel_stride: tl.tensor,
@@ -59,8 +59,6 @@ def _mean_of_patches(
     rows: tl.tensor,
     columns: tl.tensor,
     channels: tl.tensor,
-    halvings: tl.tensor,
-    smallest: tl.tensor,
     k: tl.constexpr,
     block_cells: tl.constexpr,
     block_channels: tl.constexpr,
@@ -77,8 +75,7 @@ def _mean_of_patches(
         there = (patch_row >= 0) & (patch_row < rows) & (patch_column >= 0) & (patch_column < columns)
         match = tl.load(matches + patch_row * columns + patch_column, there, 0)
         source = match + within // k * style_width + within % k
-        steps = tl.abs(within // k - k // 2) + tl.abs(within % k - k // 2)
-        weight = there.to(tl.float32) * tl.maximum(tl.exp2(-halvings * steps), smallest)
+        weight = there.to(tl.float32) * tl.load(weights_of_patch + within)
         values = tl.load(
             style_cells + source[:, None] * cell_stride + channel.to(tl.int64) * channel_stride,
             there[:, None] & (channel < channels),

@@ -8,7 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..refinement import windows
-from .cells import Cells, block_channels, on_its_device, patch_products, precision
+from .cells import Cells, block_channels, keep_best, on_its_device, patch_scores, precision
 
 _LARGEST_BLOCK = 64
 
@@ -101,13 +101,15 @@ def _best_in_window(
         in_window = place < window_rows * window_columns
         style_row, style_column = top + place // window_columns, left + place % window_columns
         style_cell = style_row * style_width + style_column
-        products = patch_products(
+        scored = patch_scores(
             content_cells,
             style_cells,
+            weights,
             cell,
             there,
             width,
             style_cell,
+            style_row * style_columns + style_column,
             in_window,
             style_width,
             channels,
@@ -115,11 +117,7 @@ def _best_in_window(
             block_channels,
             precision,
         )
-        weighed = products * tl.load(weights + style_row * style_columns + style_column, in_window, 0.0)
-        weighed = tl.where(in_window, weighed, float("-inf"))
-        score, found = tl.max(weighed, 1, return_indices=True)
-        better = score > highest
-        highest = tl.where(better, score, highest)
-        best = tl.where(better, start + found, best)
+        score, found = tl.max(scored, 1, return_indices=True)
+        highest, best = keep_best(highest, best, score, start + found)
     match = (top + best // window_columns) * style_width + left + best % window_columns
     tl.store(matches + row * columns + column, match.to(tl.int64), there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from artnet_core import ArtNet, Features, adain, sandwich_swap, swap
 from artnet_core.adain import channel_statistics
 from artnet_core.dct import MEANS
 from artnet_core.sandwich import COHERENCE, CONTINUITY, DEFAULT_DETAIL, FALLOFF, content_shares, matching_pool
+from artnet_core.scores import edge_ssim
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,16 @@ def test_nothing_is_passed_on_where_no_lines_are_copied(encoded: tuple[Features,
     shares = content_shares(projected.shape[1], DEFAULT_DETAIL)
     expected = adain(torch.lerp(swapped, projected, shares), color.data)
     torch.testing.assert_close(sandwich_swap(content, texture, color).data, expected)
+
+
+@pytest.mark.parametrize("style", ["painting", "palette"])
+def test_patches_that_count_most_in_their_middle_keep_more_edges(
+    model: ArtNet, photo: Tensor, style: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = request.getfixturevalue(style)
+    kept = edge_ssim(photo, model.stylize(photo, picture))
+    monkeypatch.setattr(importlib.import_module("artnet_core.sandwich"), "FALLOFF", 1.0)
+    assert kept > edge_ssim(photo, model.stylize(photo, picture)) + 0.02
 
 
 def test_detail_one_is_adain(encoded: tuple[Features, Features, Features]) -> None:

@@ -97,7 +97,9 @@ def test_backends_without_embedding_bag_reassemble_the_same(
     content, style = (values.to(dtype)[None] for values in maps(11, 5, (9, 12), (8, 7)))
     with_bags = swap(content, style, falloff=falloff)
     monkeypatch.setattr(importlib.import_module("artnet_core.swap"), "_BAG_DEVICES", ())
-    torch.testing.assert_close(swap(content, style, falloff=falloff), with_bags, rtol=2e-3, atol=2e-3)
+    # Half precision is rounded at other steps of the sum.
+    tolerance = {} if dtype == torch.float32 else {"rtol": 2e-3, "atol": 2e-3}
+    torch.testing.assert_close(swap(content, style, falloff=falloff), with_bags, **tolerance)
 
 
 @given(sides, sides, st.sampled_from([1, 3, 5, 7]), st.floats(1, 16), st.integers(0, 2**31))

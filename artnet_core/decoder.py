@@ -1,4 +1,8 @@
-"""The decoder: aggregated features back to a picture, the encoder's strides in reverse order."""
+"""The decoder: aggregated features back to a picture, the encoder's strides in reverse order.
+
+Convolutions do not pad. Each stage repeats the outermost cells of what it reads as often as all its convolutions take,
+since borders for each of them, as PyTorch pads, cost a copy of every large map.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ class Decoder(nn.Module):
         in_channels: channels of the aggregated features; the last are the cosines.
         stages: for every stride from the features' own down to 2, the output channels of its convolutions. The very
             first convolution is 1x1 and mixes the encoder's blocks; the first of each later stage is 4x4, transposed,
-            and halves the stride; all others are 3x3 with reflected borders.
+            and halves the stride; all others are 3x3.
         operations: namespace that ``Conv2d`` and ``ConvTranspose2d`` come from.
     """
 
@@ -36,20 +40,22 @@ class Decoder(nn.Module):
         for stride, widths in self.stages.items():
             first = operations.Conv2d(in_channels, widths[0], 1)
             if stride < max(stages):
-                # Padded by 3, it gives twice as many cells as a map had before a cell was added at each border.
-                first = operations.ConvTranspose2d(in_channels, widths[0], 4, stride=2, padding=3)
+                first = _upsampling(in_channels, widths[0], 2, self.rim(stride), operations)
             convs = nn.ModuleList([first])
             in_channels = widths[0]
             for width in widths[1:]:
-                convs.append(_convolution(in_channels, width, operations))
+                convs.append(operations.Conv2d(in_channels, width, 3))
                 in_channels = width
             self.add_module(f"stride{stride}", convs)
-        self.head = _convolution(in_channels, 12, operations)
-        # Its kernels overlap by half, so that cells do not show. The padding is as above.
-        ratio = max(stages) // min(stages)
-        self.skip = operations.ConvTranspose2d(
-            DCT_CHANNELS, self.stages[min(stages)][0], 2 * ratio, stride=ratio, padding=3 * ratio // 2, bias=False
-        )
+        self.head: nn.Module = operations.Conv2d(in_channels, 12, 3)
+        # Its kernels overlap by half, so that cells do not show.
+        last = min(stages)
+        ratio, width = max(stages) // last, self.stages[last][0]
+        self.skip = _upsampling(DCT_CHANNELS, width, ratio, self.rim(last), operations, bias=False)
+
+    def rim(self, stride: int) -> int:
+        """Cells beyond the picture that a stage's 3x3 convolutions take, one each."""
+        return len(self.stages[stride]) - 1 + (stride == min(self.stages))
 
     @property
     def receptive_radius(self) -> int:
@@ -59,15 +65,18 @@ class Decoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features ``[B, C, h, w]`` to RGB images ``[B, 3, h * stride, w * stride]``, about 0..1, not clamped."""
-        x = features
+        x, first_stride, last_stride = features, max(self.stages), min(self.stages)
         for stride in self.stages:
             first, *others = self.get_submodule(f"stride{stride}").children()
-            x = first(x if stride == max(self.stages) else with_border(x))
-            if stride == min(self.stages):
-                x += self.skip(with_border(features[:, -DCT_CHANNELS:]))
-            x = F.relu(x, inplace=True)
+            rim = self.rim(stride)
+            x = first(x if stride == first_stride else with_border(x, cells_read(rim, 2)))
+            if stride == last_stride:
+                x += self.skip(with_border(features[:, -DCT_CHANNELS:], cells_read(rim, first_stride // stride)))
+            x = F.relu(x, inplace=True)  # [B, width, H / stride + 2 * rim, W / stride + 2 * rim]
+            if stride == first_stride:
+                x = with_border(x, rim)
             for conv in others:
-                x = F.relu(conv(x), inplace=True)  # [B, width, H / stride, W / stride]
+                x = F.relu(conv(x), inplace=True)  # a cell less at each border
         return F.pixel_shuffle(self.head(x), 2)  # [B, 12, H / 2, W / 2] to [B, 3, H, W]
 
 
@@ -86,13 +95,27 @@ def upsampling_kernel(weight: Tensor) -> Tensor:
     return torch.einsum("yk,oikl,xl->ioyx", taps, weight, taps)
 
 
-def with_border(x: Tensor) -> Tensor:
-    """Repeats the outermost cells once on each side, as the transposed convolutions read them."""
-    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+def with_border(x: Tensor, cells: int) -> Tensor:
+    """Repeats the outermost cells of ``[B, C, h, w]`` so many times on each side; channels_last."""
+    # As a volume, since 2-d padding would turn the map around on a GPU.
+    return F.pad(x.permute(0, 2, 3, 1), (0, 0, *[cells] * 4), mode="replicate").permute(0, 3, 1, 2)
 
 
-def _convolution(in_channels: int, out_channels: int, operations: Any) -> nn.Module:
-    conv: nn.Module = operations.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="reflect")
+def cells_read(rim: int, ratio: int) -> int:
+    """Cells beyond a map that upsampling it by this ratio reads for so many cells beyond the result."""
+    return -(-(2 * rim + ratio) // (2 * ratio))
+
+
+def _upsampling(
+    in_channels: int, out_channels: int, ratio: int, rim: int, operations: Any, bias: bool = True
+) -> nn.Module:
+    """A transposed convolution of twice this ratio's size. Of a map with :func:`cells_read` cells more on each side it
+    gives ``ratio`` times its cells, and ``rim`` more on each side."""
+    # The kernel begins half a ratio before its cell; all but the rim of what the cells beyond the map make is cut off.
+    padding = ratio // 2 + ratio * cells_read(rim, ratio) - rim
+    conv: nn.Module = operations.ConvTranspose2d(
+        in_channels, out_channels, 2 * ratio, stride=ratio, padding=padding, bias=bias
+    )
     return conv
 
 

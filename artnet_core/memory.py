@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -50,8 +51,8 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     * S2: the projected content with the cells that are matched, and a block of the correlation volume and its two sums
       beside the windows of its patches, or for large pictures what refining matches reads of both maps; or three
       maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
-    * decoder: the largest convolution: its input, a copy of that with its borders, and its output, beside the features
-      in the decoder's own dtype.
+    * decoder: the largest convolution: its input and output, and where it begins a stage a copy of each; beside the
+      features in the decoder's own dtype.
 
     The style is taken to be as large as the frame.
 
@@ -149,13 +150,12 @@ def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int
 
 
 def _decoder_bytes(model: ArtNet, pixels: int, element: int) -> int:
-    inputs = sum(model.layers.values())
-    largest = 0.0
-    read_stride = model.stride
+    largest = read = 0.0  # values per pixel
     for stride, widths in model.decoder.stages.items():
-        for width in widths:
-            largest = max(largest, 2 * inputs / read_stride**2 + width / stride**2)
-            inputs, read_stride = width, stride
+        given = [width / stride**2 for width in widths]
+        # What the first layer gives is there twice: in the first stage with a border, then for oneDNN.
+        largest = max(largest, 2 * read + 2 * given[0], *map(sum, pairwise(given)))
+        read = given[-1]
     return int(pixels * element * largest)
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..dct import CHANNELS as DCT_CHANNELS
-from ..decoder import Decoder, with_border
+from ..decoder import Decoder, cells_read, with_border
 from .least_squares import fit_convolution
 from .outputs import outputs_of
 
@@ -35,27 +35,41 @@ def begin_like(decoder: Decoder, features: Tensor, example: Decoder, example_fea
     for stride, widths in decoder.stages.items():
         convs = list(decoder.get_submodule(f"stride{stride}").children())
         depths = _depths(len(widths), len(example.stages[stride]))
+        rim = decoder.rim(stride)
         for index, (conv, depth) in enumerate(zip(convs, depths, strict=True)):
             of_example = outputs[f"stride{stride}.{depth}"]
             kept = _strongest(of_example, _reader(example, stride, depth), widths[index])
             wanted = of_example[:, kept]  # [N, width, H / stride, W / stride]
-            if index > 0 or stride == max(decoder.stages):
+            if index > 0:
                 x = _fit(conv, x, wanted)
+            elif stride == max(decoder.stages):
+                x = with_border(_fit(conv, x, wanted), rim)
             else:
-                x = _fit_transposed(conv, with_border(x), wanted)
+                x = _fit_transposed(conv, x, wanted, rim)
                 if stride == min(decoder.stages):
-                    cosines = with_border(features[:, -DCT_CHANNELS:])
-                    x = x + _fit_transposed(decoder.skip, cosines, wanted - x[:, : len(kept)])
+                    missing = wanted - _middle(x[:, : len(kept)], wanted.shape[-2], wanted.shape[-1])
+                    x = x + _fit_transposed(decoder.skip, features[:, -DCT_CHANNELS:], missing, rim)
             x = F.relu(x)
     _fit(decoder.head, x, outputs["head"])
 
 
 def _outputs(decoder: Decoder, features: Tensor) -> dict[str, Tensor]:
-    """What every layer of a decoder gives before its ReLU, by the layer's name."""
+    """What every layer of a decoder gives of the picture before its ReLU, by the layer's name."""
     layers = [name for name, m in decoder.named_modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
     outputs = outputs_of(decoder, layers, features)
     outputs[f"stride{min(decoder.stages)}.0"] += outputs.pop("skip")
+    for stride, widths in decoder.stages.items():
+        ratio = max(decoder.stages) // stride
+        for layer in range(len(widths)):
+            name = f"stride{stride}.{layer}"
+            outputs[name] = _middle(outputs[name], features.shape[-2] * ratio, features.shape[-1] * ratio)
     return outputs
+
+
+def _middle(x: Tensor, height: int, width: int) -> Tensor:
+    """``[..., height, width]`` of maps with as many more cells on each side."""
+    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
+    return x[..., top : top + height, left : left + width]
 
 
 def _depths(layers: int, of_example: int) -> list[int]:
@@ -81,21 +95,25 @@ def _strongest(values: Tensor, reader: Tensor, count: int) -> Tensor:
 
 
 def _fit(conv: nn.Module, x: Tensor, wanted: Tensor) -> Tensor:
-    """Fits the first channels of a convolution with reflected borders, and applies it."""
+    """Fits the first channels of a convolution where ``wanted`` is known, and applies it everywhere."""
     weight = conv.get_parameter("weight")
     kernel = weight.shape[-1]
-    border = kernel // 2
-    fitted, bias = fit_convolution(F.pad(x, [border] * 4, mode="reflect"), kernel, wanted)
+    read = _middle(x, wanted.shape[-2] + kernel - 1, wanted.shape[-1] + kernel - 1)
+    fitted, bias = fit_convolution(read, kernel, wanted)
     weight[: len(fitted)] = fitted
     conv.get_parameter("bias")[: len(bias)] = bias
     result: Tensor = conv(x)
     return result
 
 
-def _fit_transposed(conv: nn.Module, bordered: Tensor, wanted: Tensor) -> Tensor:
-    """The same for a transposed convolution of stride r and kernel 2r: each of its r x r outputs sees 2 x 2 cells."""
+def _fit_transposed(conv: nn.Module, cells: Tensor, wanted: Tensor, rim: int) -> Tensor:
+    """The same for a transposed convolution of stride r and kernel 2r: each of its r x r outputs sees 2 x 2 cells.
+
+    ``rim`` cells beyond ``wanted`` are made on each side.
+    """
     weight = conv.get_parameter("weight")
     ratio = weight.shape[-1] // 2
+    bordered = with_border(cells, 1)
     rows, columns = wanted.shape[-2] // ratio + 1, wanted.shape[-1] // ratio + 1
     biases = []
     for y in range(ratio):
@@ -109,7 +127,7 @@ def _fit_transposed(conv: nn.Module, bordered: Tensor, wanted: Tensor) -> Tensor
             biases.append(bias)
     if isinstance(conv.bias, Tensor):
         conv.bias[: wanted.shape[1]] = torch.stack(biases).mean(0)
-    result: Tensor = conv(bordered)
+    result: Tensor = conv(with_border(cells, cells_read(rim, ratio)))
     return result
 
 

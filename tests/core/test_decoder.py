@@ -1,10 +1,12 @@
-"""The decoder's transposed convolutions against upsampling and convolving."""
+"""The decoder's transposed convolutions against upsampling and convolving, and its borders."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.transforms.functional import center_crop
 
 from artnet_core.dct import CHANNELS
 from artnet_core.decoder import Decoder, stages_of, upsampling_kernel
@@ -31,6 +33,47 @@ def test_the_shape_is_read_from_the_tensors() -> None:
 def test_a_picture_is_as_large_as_its_features() -> None:
     decoder = Decoder(44, {8: [4, 4], 4: [4, 4], 2: [4]})
     assert decoder(torch.rand(2, 44, 3, 5)).shape == (2, 3, 24, 40)
+
+
+def upsampled(x: Tensor, layer: nn.Module, ratio: int, rim: int) -> Tensor:
+    """A map upsampled far beyond its borders, cropped to the map and a rim."""
+    far = F.pad(x, (9, 9, 9, 9), mode="replicate")
+    whole = F.conv_transpose2d(far, layer.weight, layer.bias, stride=ratio, padding=ratio // 2)
+    assert whole.shape[-1] == ratio * far.shape[-1]  # each cell in its place
+    return center_crop(whole, [ratio * x.shape[-2] + 2 * rim, ratio * x.shape[-1] + 2 * rim])
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        {8: [5, 4], 4: [3], 2: [6]},
+        {8: [5], 4: [3, 3], 2: [6, 4]},
+        {8: [5, 4, 3, 3], 4: [3, 3, 3, 3], 2: [6, 4, 4]},
+        {16: [5, 4], 8: [3, 2], 4: [3], 2: [6, 4]},
+    ],
+)
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 4)])
+@torch.no_grad()
+def test_each_stage_repeats_the_outermost_cells_of_its_input(
+    stages: dict[int, list[int]], size: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(CHANNELS + 3, stages).double()
+    features = torch.randn(2, CHANNELS + 3, *size, dtype=torch.float64)
+    x = features
+    for stride, widths in stages.items():
+        first, *others = decoder.get_submodule(f"stride{stride}")
+        rim = len(widths) - 1 + (stride == 2)
+        if stride == max(stages):
+            x = F.pad(first(x), (rim, rim, rim, rim), mode="replicate")
+        else:
+            x = upsampled(x, first, 2, rim)
+        if stride == 2:
+            x = x + upsampled(features[:, -CHANNELS:], decoder.skip, max(stages) // 2, rim)
+        x = x.relu()
+        for conv in others:
+            x = conv(x).relu()
+    torch.testing.assert_close(decoder(features), F.pixel_shuffle(decoder.head(x), 2))
 
 
 @pytest.mark.parametrize("top", [8, 16])

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import TypeVar
 
 from torch import Tensor
 
 from .adain import channel_statistics
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,12 @@ class Features:
         return self.with_data(self.data[index : index + 1])
 
 
-def features_at(count: int, make: Callable[[int], Features]) -> Callable[[int], Features]:
-    """Features for each frame: those of a single picture are made once, of several each when it is their turn.
+def one_for_all(count: int, make: Callable[[int], T]) -> Callable[[int], T]:
+    """What is made of each frame's picture: of several each when it is its turn, of a single one once for all frames.
 
     Args:
         count: of the pictures.
-        make: gives the features of one of them.
+        make: index to what is made of that picture.
     """
     if count > 1:
         return make

@@ -13,7 +13,7 @@ from .dct import CHANNELS as DCT_CHANNELS
 from .dct import dct
 from .decoder import Decoder
 from .encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
-from .features import Features, features_at, picture_count
+from .features import Features, one_for_all, picture_count
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
 from .steadiness import FrameBefore, extend
 
@@ -196,21 +196,24 @@ class ArtNet(nn.Module):
         count = picture_count({name: len(images) for name, images in batches.items()})
 
         def encode_each(images: Tensor) -> Callable[[int], Features]:
-            return features_at(len(images), lambda index: self.encode(images[index : index + 1]))
+            return one_for_all(len(images), lambda index: self.encode(images[index : index + 1]))
 
-        texture_at = encode_each(style)
+        content_at, texture_at = encode_each(content), encode_each(style)
         color_at = None if color is None else encode_each(color)
         before = FrameBefore() if steady else None
         result = torch.empty(count, *content.shape[1:], dtype=torch.float32, device=self.device)
         for index, frame in enumerate(torch.split(content.expand(count, -1, -1, -1), 1)):
+            features = None if steady else content_at(index)
+            own_colors = features if color is content else None
             result[index : index + 1] = self.stylize_frame(
                 frame,
                 texture_at(index),
-                None if color_at is None else color_at(index),
+                own_colors or (None if color_at is None else color_at(index)),
                 strength,
                 detail,
                 patch_size,
                 before=before,
+                features=features,
             )
         return result
 
@@ -224,6 +227,7 @@ class ArtNet(nn.Module):
         patch_size: int = 3,
         strip: int | None = None,
         before: FrameBefore | None = None,
+        features: Features | None = None,
     ) -> Tensor:
         """:meth:`stylize` with styles that are encoded already, as for the frames of a video.
 
@@ -233,14 +237,21 @@ class ArtNet(nn.Module):
         With ``before`` the content is the next frame of a video, and strokes keep their places in the scene. Without,
         nothing in a frame that lies on a CUDA GPU waits for it but the look for values that are not finite, which is
         left out while a CUDA graph is captured; the first frame of its size, besides, makes some constants.
+
+        ``features`` are the content's, where it is encoded already, as for one picture in several styles.
+
+        Raises:
+            ValueError: ``features`` are given together with ``before``, which encodes the content on a grid of its own.
         """
+        if features is not None and before is not None:
+            raise ValueError("A video's frame is encoded where the frame before says: leave its features out.")
         above = left = 0
         if before is not None:
             check_images(content)
             content = content.to(self.device)
             above, left = before.follow(content, self.stride)
         extended = extend(content, above, left)
-        features = self.encode(extended, strip)
+        features = self.encode(extended, strip) if features is None else features
         transferred = sandwich_swap(features, texture, color, strength, detail, patch_size, before)
         if strength == 0:
             return content.to(self.device, torch.float32, copy=True)

@@ -4,9 +4,9 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features
-from .frames import check_batch, collect, frame_of
+from .frames import collect, encoded_frames
 from .kinds import CATEGORY, FeatureMaps, Model, supported
-from .managed import ManagedModel, strips
+from .managed import ManagedModel
 
 
 class Encoder(io.ComfyNode):
@@ -30,10 +30,8 @@ class Encoder(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: ManagedModel, image: Tensor) -> io.NodeOutput:
-        check_batch(image)
         height, width = image.shape[1:3]
-        artnet, rows = model.ready(height, width), strips(height)
-        data = collect(
-            len(image), lambda index: rows.run(lambda strip: artnet.encode(frame_of(image, index), strip).data)
-        )
+        artnet = model.ready(height, width)
+        features_at = encoded_frames(artnet, image, "image")
+        data = collect(len(image), lambda index: features_at(index).data)
         return io.NodeOutput(Features(data, artnet.layers, artnet.stride, (height, width), artnet.fingerprint))

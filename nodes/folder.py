@@ -18,8 +18,11 @@ def own_folder() -> Path:
 
 
 def register_model_folder() -> None:
-    """Makes ``models/artnet`` known to the host, beside the folders that extra_model_paths.yaml may have named."""
-    folder_paths.add_model_folder_path(_FOLDER, str(own_folder()))
+    """Makes ``models/artnet`` known to the host, beside the folders that extra_model_paths.yaml may have named.
+
+    It comes first, so that what is saved is what is loaded.
+    """
+    folder_paths.add_model_folder_path(_FOLDER, str(own_folder()), is_default=True)
     # A folder that is new to the host has no endings, which would offer every file.
     paths, suffixes = folder_paths.folder_names_and_paths[_FOLDER]
     folder_paths.folder_names_and_paths[_FOLDER] = (paths, {*suffixes, _SUFFIX})

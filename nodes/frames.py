@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import comfy.model_management as mm
 import comfy.utils
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..artnet_core import ArtNet, Features
-from ..artnet_core.features import features_at
+from ..artnet_core.features import one_for_all
 from ..artnet_core.memory import transfer_bytes
 from ..artnet_core.model import check_images
 from .managed import strips
@@ -22,9 +23,19 @@ def frame_of(images: Tensor, index: int) -> Tensor:
     return images[index : index + 1, ..., :3].movedim(-1, 1).float()
 
 
-def check_batch(images: Tensor) -> None:
+def check_batch(images: Tensor, name: str) -> None:
     """Raises ValueError for an IMAGE that is empty, or whose first picture is none; the others follow in their turn."""
-    check_images(images[:1, ..., :3].movedim(-1, 1))
+    with named(name, 0):
+        check_images(images[:1, ..., :3].movedim(-1, 1))
+
+
+@contextmanager
+def named(name: str, index: int) -> Iterator[None]:
+    """Says in errors about a picture which one of which input it is."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}, picture {index + 1}: {error}") from error
 
 
 def collect(count: int, make: Callable[[int], Tensor], dtype: torch.dtype | None = None) -> Tensor:
@@ -58,7 +69,7 @@ def features_on_device(features: Features) -> Callable[[int], Features]:
         frame = features.pick(index)
         return frame.with_data(frame.data.to(mm.get_torch_device()))
 
-    return features_at(len(features.data), bring)
+    return one_for_all(len(features.data), bring)
 
 
 def collect_features(
@@ -89,17 +100,18 @@ def sides_of(images: Tensor, longer_side: int = 0) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def style_frames(model: ArtNet, images: Tensor, longer_side: int = 0) -> Callable[[int], Features]:
-    """The features of the style for each frame, from its pictures, resized as by :func:`sides_of`."""
-    check_batch(images)
+def encoded_frames(model: ArtNet, images: Tensor, name: str, longer_side: int = 0) -> Callable[[int], Features]:
+    """The features of the pictures of an input of this name, resized as by :func:`sides_of`."""
+    check_batch(images, name)
     height, width = sides_of(images, longer_side)
     rows = strips(height)
 
     def encode(index: int) -> Features:
         picture = frame_of(images, index)
-        if picture.shape[-2:] != (height, width):
-            check_images(picture)  # what is not finite would be black
-            picture = comfy.utils.common_upscale(picture, width, height, "lanczos", "disabled")
-        return rows.run(lambda strip: model.encode(picture, strip))
+        with named(name, min(index, len(images) - 1)):
+            if picture.shape[-2:] != (height, width):
+                check_images(picture)  # what is not finite would be black
+                picture = comfy.utils.common_upscale(picture, width, height, "lanczos", "disabled")
+            return rows.run(lambda strip: model.encode(picture, strip))
 
-    return features_at(len(images), encode)
+    return one_for_all(len(images), encode)

@@ -29,9 +29,9 @@ class Loader(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, model_name: str) -> int:
-        # A file that was saved anew under the same name is to be read anew.
-        return model_path(model_name).stat().st_mtime_ns
+    def fingerprint_inputs(cls, model_name: str | None) -> int:
+        # A file that was saved anew under the same name is to be read anew. A name from a wire is not known yet.
+        return 0 if model_name is None else model_path(model_name).stat().st_mtime_ns
 
     @classmethod
     def execute(cls, model_name: str) -> io.NodeOutput:

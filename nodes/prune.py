@@ -57,7 +57,7 @@ class ZeroChannelPrune(io.ComfyNode):
         pictures: list[Tensor] = []
         height = width = 128  # of the picture that the core measures on when there are none
         if calibration is not None:
-            check_batch(calibration)
+            check_batch(calibration, "calibration")
             pictures = [frame_of(calibration, index) for index in range(len(calibration))]
             height, width = calibration.shape[1:3]
         pruned, report = prune_zero_channels(model.whole_copy(height, width), pictures or None, threshold)

@@ -4,13 +4,15 @@ import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..artnet_core.features import picture_count
+from ..artnet_core.features import one_for_all, picture_count
 from ..artnet_core.mask import check_mask, mask_count, mask_images
+from ..artnet_core.model import check_images
 from ..artnet_core.steadiness import FrameBefore
-from .frames import check_batch, collect, frame_of, image_dtype, sides_of, style_frames
+from .frames import check_batch, collect, encoded_frames, frame_of, image_dtype, named, sides_of
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel, strips
 from .settings import detail_input, patch_size_input, steady_input, strength_input
+from .text import show_text
 
 
 class Stylize(io.ComfyNode):
@@ -58,6 +60,7 @@ class Stylize(io.ComfyNode):
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The painted pictures, of the size of the image.")],
+            hidden=[io.Hidden.unique_id],
             **supported(
                 search_aliases=["style transfer", "neural style", "stylize", "paint like", "video style", "S2"]
             ),
@@ -77,35 +80,60 @@ class Stylize(io.ComfyNode):
         color_style: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        check_batch(image)
-        count = picture_count(
-            {
-                "image": len(image),
-                "texture style": len(texture_style),
-                "color style": None if color_style is None else len(color_style),
-                "mask": None if mask is None else mask_count(mask),
-            }
-        )
+        check_batch(image, "image")
+        pictures = {
+            "image": len(image),
+            "texture style": len(texture_style),
+            "color style": None if color_style is None else len(color_style),
+        }
+        count = picture_count({**pictures, "mask": None if mask is None else mask_count(mask)})
         masks = None if mask is None else check_mask(mask, count)
+        if masks is not None and not _paints(masks):
+            show_text("The mask is empty: nothing is painted.", cls.hidden.unique_id)
 
         sides = [sides_of(image), sides_of(texture_style, style_size)]
         if color_style is not None:
             sides.append(sides_of(color_style))
         artnet = model.ready(max(height for height, _ in sides), max(width for _, width in sides))
-        texture_at = style_frames(artnet, texture_style, style_size)
-        color_at = None if color_style is None else style_frames(artnet, color_style)
+        content_at = encoded_frames(artnet, image, "image")
+        texture_at = encoded_frames(artnet, texture_style, "texture style", style_size)
+        color_at = None if color_style is None else encoded_frames(artnet, color_style, "color style")
         rows = strips(image.shape[1])
         before = FrameBefore() if steady else None
 
-        def stylize(index: int) -> Tensor:
+        def paint(index: int) -> Tensor:
             content, texture = frame_of(image, index), texture_at(index)
-            color = None if color_at is None else color_at(index)
-            result = rows.run(
-                lambda strip: artnet.stylize_frame(content, texture, color, strength, detail, patch_size, strip, before)
+            features = None
+            if steady:
+                with named("image", min(index, len(image) - 1)):
+                    check_images(content)
+            else:
+                features = content_at(index)
+            own_colors = features if color_style is image else None
+            color = own_colors or (None if color_at is None else color_at(index))
+            return rows.run(
+                lambda strip: artnet.stylize_frame(
+                    content, texture, color, strength, detail, patch_size, strip, before, features
+                )
             )
-            if masks is not None:
-                result = mask_images(content, result, masks[min(index, len(masks) - 1)])
+
+        painted_at = one_for_all(picture_count(pictures), paint)
+
+        def stylize(index: int) -> Tensor:
+            content = frame_of(image, index)
+            of_frame = None if masks is None else masks[min(index, len(masks) - 1)]
+            if of_frame is not None and not steady and not _paints(of_frame):
+                result = content
+            else:
+                result = painted_at(index)
+                if of_frame is not None:
+                    result = mask_images(content, result, of_frame)
             alpha = image[min(index, len(image) - 1)][None, ..., 3:].to(result)
             return torch.cat([result.movedim(1, -1), alpha], -1)
 
         return io.NodeOutput(collect(count, stylize, image_dtype()))
+
+
+def _paints(mask: Tensor) -> bool:
+    """Whether anything is painted under a mask, such as that of a picture in which nobody has drawn one."""
+    return bool((mask > 0).any())

@@ -4,7 +4,7 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features, sandwich_swap
-from ..artnet_core.features import picture_count
+from ..artnet_core.features import one_for_all, picture_count
 from ..artnet_core.mask import check_mask, mask_count, mask_features
 from ..artnet_core.steadiness import FrameBefore
 from .frames import collect_features, features_on_device
@@ -61,25 +61,27 @@ class S2Transfer(io.ComfyNode):
         color_style: Features | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        count = picture_count(
-            {
-                "content": len(content.data),
-                "texture style": len(texture_style.data),
-                "color style": None if color_style is None else len(color_style.data),
-                "mask": None if mask is None else mask_count(mask),
-            }
-        )
+        pictures = {
+            "content": len(content.data),
+            "texture style": len(texture_style.data),
+            "color style": None if color_style is None else len(color_style.data),
+        }
+        count = picture_count({**pictures, "mask": None if mask is None else mask_count(mask)})
         masks = None if mask is None else check_mask(mask, count)
         content_at, texture_at = features_on_device(content), features_on_device(texture_style)
         color_at = None if color_style is None else features_on_device(color_style)
         before = FrameBefore() if steady else None
 
         def transfer(index: int) -> Features:
-            frame = content_at(index)
             color = None if color_at is None else color_at(index)
-            result = sandwich_swap(frame, texture_at(index), color, strength, detail, patch_size, before)
-            if masks is not None:
-                result = mask_features(frame, result, masks[min(index, len(masks) - 1)])
-            return result
+            return sandwich_swap(content_at(index), texture_at(index), color, strength, detail, patch_size, before)
 
-        return io.NodeOutput(collect_features(count, content, texture_style, transfer))
+        transferred_at = one_for_all(picture_count(pictures), transfer)
+
+        def masked(index: int) -> Features:
+            result = transferred_at(index)
+            if masks is None:
+                return result
+            return mask_features(content_at(index), result, masks[min(index, len(masks) - 1)])
+
+        return io.NodeOutput(collect_features(count, content, texture_style, masked))

@@ -235,7 +235,7 @@ def test_a_broken_picture_among_styles_is_named_at_another_size_too(odd_host: Ho
         "out": preview("painted"),
         "painted": stylize(style="styles", style_size=64),
     }
-    with pytest.raises(NodeFailed, match="not finite"):
+    with pytest.raises(NodeFailed, match=r"texture style, picture 2: .* not finite"):
         odd_host.run(graph(odd_host, **nodes))
 
 

@@ -18,9 +18,15 @@ LANGUAGES = ("en", "zh", "ja", "fr", "de")
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_help_page_with_its_picture(host: Host, node: str) -> None:
-    page = host.get(f"/extensions/ArtNet/docs/{node}.md", parse=False).decode()
-    for shown in host.get("/i18n")["en"]["nodeDefs"][node]["inputs"].values():
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_help_page_with_its_picture(host: Host, node: str, language: str) -> None:
+    """Where the page asks for it: first in its own language, then the English one."""
+    page = host.get(
+        f"/extensions/ArtNet/docs/{node}{'' if language == 'en' else f'/{language}'}.md", parse=False
+    ).decode()
+    names = host.get("/i18n")[language]["nodeDefs"][node]
+    assert page.startswith(f"# {names['display_name']}\n")
+    for shown in names["inputs"].values():
         assert f"**{shown['name']}**" in page
     (picture,) = re.findall(r"!\[.+?\]\((.+?)\)", page)
     assert Image.open(BytesIO(host.get(f"/extensions/ArtNet/docs/{picture}", parse=False))).width > 300

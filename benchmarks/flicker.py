@@ -20,6 +20,7 @@ from torch import Tensor
 
 import artnet_core as artnet
 from artnet_core.picture import pictures_in, read_picture
+from artnet_core.steadiness import FrameBefore
 
 from .speed import OUR_MODELS, ROOT
 
@@ -86,6 +87,14 @@ def flicker(frames: Tensor, motion: Motion) -> float:
     return statistics.mean(differences)
 
 
+def painted(model: artnet.ArtNet, frames: Tensor, style: artnet.Features, detail: float, steady: bool) -> Tensor:
+    """A video in a style, on the CPU."""
+    before = FrameBefore() if steady else None
+    return torch.cat(
+        [model.stylize_frame(frame, style, detail=detail, before=before).cpu() for frame in frames.split(1)]
+    )
+
+
 @torch.inference_mode()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints a table of means over the photographs and two styles."""
@@ -97,21 +106,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     model = artnet.load(options.model, options.device)
     photos = [read_picture(path, options.size).rgb for path in pictures_in(ROOT / "examples" / "content")]
-    styles = [read_picture(ROOT / "examples" / "style" / f"{name}.jpg", 512).rgb for name in STYLES]
+    styles = [model.encode(read_picture(ROOT / "examples" / "style" / f"{name}.jpg", 512).rgb) for name in STYLES]
     print("| camera | detail | photographs | each by itself | steady |\n|---|---:|---:|---:|---:|")
     for name, motion in MOTIONS.items():
         videos = [video(photo, motion) for photo in photos]
         own = statistics.mean(flicker(frames, motion) for frames in videos)
         for detail in options.detail:
-            painted = [
+            single, steady = (
                 statistics.mean(
-                    flicker(model.stylize(frames, style, detail=detail, steady=steady).cpu(), motion)
+                    flicker(painted(model, frames, style, detail, keeps), motion)
                     for frames in videos
                     for style in styles
                 )
-                for steady in (False, True)
-            ]
-            print(f"| {name} | {detail:g} | {own:.4f} | {painted[0]:.4f} | {painted[1]:.4f} |", flush=True)
+                for keeps in (False, True)
+            )
+            print(f"| {name} | {detail:g} | {own:.4f} | {single:.4f} | {steady:.4f} |", flush=True)
     return 0
 
 

@@ -76,9 +76,14 @@ class _Counter(TorchDispatchMode):
 
 def count(work: Callable[[], object]) -> Traffic:
     """Counts what a call takes on the CPU, by running it twice."""
+    return Traffic(*operations_and_bytes(work), peak_bytes(work))
+
+
+def operations_and_bytes(work: Callable[[], object]) -> tuple[int, int]:
+    """Operations of a call, and bytes that they read and write."""
     with _Counter() as counter:
         work()
-    return Traffic(counter.operations, counter.moved, peak_bytes(work))
+    return counter.operations, counter.moved
 
 
 def peak_bytes(work: Callable[[], object]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from host.host import Host
 from host.install_host import install
 from hypothesis import settings
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for kind in KINDS:
             if TESTS / kind in item.path.parents:
                 item.add_marker(kind)
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    """Whatever ran before."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

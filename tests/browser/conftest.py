@@ -36,9 +36,9 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(params=["classic", "vue"])
+@pytest.fixture(scope="module", params=["classic", "vue"])
 def page(request: pytest.FixtureRequest, browser: Browser, host: Host) -> Iterator[ComfyPage]:
-    """A freshly opened page: each test runs with classic nodes and with Vue nodes."""
+    """An open page: each test runs with classic nodes and with Vue nodes."""
     opened = ComfyPage(browser, host, vue_nodes=request.param == "vue")
     yield opened
     opened.close()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from host.host import Host, Refused
-from playwright.sync_api import Browser, ConsoleMessage, Error
+from playwright.sync_api import Browser
 
 # The page ends its start by showing a first workflow; one opened before that would be replaced by it.
 STARTED = "() => window.app?.extensionManager?.spinner === false && window.app.graph?._nodes.length > 0"
 OPEN = "workflow => window.app.loadGraphData(workflow, true, true, 'test')"
+CLEAR = "() => window.app.graph.clear()"
+NOTHING_DRAWN_BY_VUE = "() => !document.querySelector('[data-node-id]')"
 DRAWN_BY_VUE = "() => document.querySelectorAll('[data-node-id]').length >= window.app.graph._nodes.length"
 MISSING = """() => {
   const graphs = [window.app.graph, ...window.app.graph.subgraphs.values()];
@@ -35,14 +35,6 @@ SECONDS = 60.0
 MOTION_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class ConsoleError:
-    """An error that the page reported, and the address of the script or file it came from (empty if unknown)."""
-
-    text: str
-    url: str
-
-
 class ComfyPage:
     """One open page; close it when done.
 
@@ -58,7 +50,6 @@ class ComfyPage:
     ) -> None:
         self._host = host
         self._vue_nodes = vue_nodes
-        self._errors: list[ConsoleError] = []
         # So large that a whole workflow in view is near enough for the page to draw its texts.
         self._context = browser.new_context(viewport={"width": 2200, "height": 1240})
         self._context.set_default_timeout(SECONDS * 1000)
@@ -67,8 +58,6 @@ class ComfyPage:
         self._context.request.post(f"{host.url}/api/settings", data=quiet | drawing | dict(settings or {}))
         self._context.add_init_script("localStorage.setItem('vueNodesBannerDismissed', 'true')")
         self.page = self._context.new_page()
-        self.page.on("console", self._on_console)
-        self.page.on("pageerror", self._on_page_error)
         self.page.goto(host.url, wait_until="domcontentloaded")
         self.page.wait_for_function(STARTED)
 
@@ -76,7 +65,10 @@ class ComfyPage:
         self._context.close()
 
     def open_workflow(self, workflow: Mapping[str, Any]) -> None:
-        """Opens a workflow in the UI format and waits until its nodes are drawn."""
+        """Opens a workflow in the UI format in place of what is open, and waits until its nodes are drawn."""
+        self.page.evaluate(CLEAR)
+        if self._vue_nodes:
+            self.page.wait_for_function(NOTHING_DRAWN_BY_VUE)
         self.page.evaluate(OPEN, workflow)
         if self._vue_nodes:
             self.page.wait_for_function(DRAWN_BY_VUE)
@@ -84,10 +76,6 @@ class ComfyPage:
     def missing_nodes(self) -> list[str]:
         """The types of the open workflow's nodes, inside subgraphs too, that no pack defines."""
         return self.page.evaluate(MISSING)
-
-    def console_errors(self) -> list[ConsoleError]:
-        """All errors since the page was opened."""
-        return list(self._errors)
 
     def to_api_prompt(self) -> dict[str, Any]:
         """The open workflow as the page would send it to the server."""
@@ -114,11 +102,3 @@ class ComfyPage:
         self.page.evaluate(FIT_VIEW)
         self.page.wait_for_timeout(MOTION_SECONDS * 1000)
         self.page.screenshot(path=path)
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self._errors.append(ConsoleError(message.text, message.location["url"]))
-
-    def _on_page_error(self, error: Error) -> None:
-        source = re.search(r"https?://[^\s)]+?(?=:\d+:\d+)", error.stack or "")
-        self._errors.append(ConsoleError(str(error), source.group() if source else ""))

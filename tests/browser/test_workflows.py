@@ -1,4 +1,4 @@
-"""Every example workflow in the real page: opens whole, sends the committed prompt, paints."""
+"""Every example workflow in the real page: opens whole and sends the committed prompt, which test_examples runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from host.host import Host, raise_if_failed
 
@@ -46,12 +45,8 @@ def shown_texts(page: ComfyPage) -> dict[str, str]:
     return dict(page.page.evaluate(script))
 
 
-def own_errors(page: ComfyPage) -> list[str]:
-    return [error.text for error in page.console_errors() if "/extensions/ArtNet/" in error.url]
-
-
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_opens_and_runs(page: ComfyPage, host: Host, path: Path, request: pytest.FixtureRequest) -> None:
+def test_sends_the_committed_prompt(page: ComfyPage, path: Path, request: pytest.FixtureRequest) -> None:
     page.open_workflow(json.loads(path.read_text()))
     assert page.missing_nodes() == []
     prompt, committed = sent_prompt(page), PROMPTS / path.name
@@ -59,14 +54,8 @@ def test_opens_and_runs(page: ComfyPage, host: Host, path: Path, request: pytest
         committed.parent.mkdir(parents=True, exist_ok=True)
         committed.write_text(json.dumps(prompt, indent=2) + "\n")
     assert prompt == json.loads(committed.read_text())
-
-    entry = page.press_run()
-    raise_if_failed(entry)
-    pictures = [picture for found in host.images(entry).values() for picture in found]
-    assert pictures
-    assert all(np.asarray(picture.convert("L")).std() > 10 for picture in pictures)
-    assert own_errors(page) == []
     if UPDATE and path.stem in PICTURED and "classic" in request.node.name:
+        raise_if_failed(page.press_run())
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         page.screenshot(SCREENSHOTS / f"{path.stem}.jpg")
 

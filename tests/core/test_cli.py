@@ -197,7 +197,7 @@ def test_alpha_is_kept(tmp_path: Path, mode: str) -> None:
     alpha = Image.linear_gradient("L").resize((48, 32))
     image.putalpha(alpha)
     image.save(source)
-    assert run("stylize", source, PAINTING, "-o", out) == 0
+    assert run("stylize", source, PAINTING, "--style-size", "64", "-o", out) == 0
     result = Image.open(out)
     assert result.mode == "RGBA"
     assert np.array_equal(np.array(result)[..., 3], np.array(alpha))
@@ -217,7 +217,7 @@ def test_sixteen_bits(tmp_path: Path) -> None:
     Image.fromarray(values).save(path)
     assert Image.open(path).mode.startswith("I")
     np.testing.assert_allclose(read_picture(path).rgb[0, 0].numpy(), values / 65535, atol=0.5 / 255)
-    assert run("stylize", path, PAINTING, "-o", tmp_path / "out.png") == 0
+    assert run("stylize", path, PAINTING, "--style-size", "64", "-o", tmp_path / "out.png") == 0
 
 
 def test_exif_orientation(tmp_path: Path) -> None:

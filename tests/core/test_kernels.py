@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +17,40 @@ SMALLEST_SHARED_MEMORY = 99 * 1024  # bytes, of an RTX 30 to 50
 KERNELS = {"best_of_parts", "best_of_all", "best_in_window", "take_turn", "mean_of_patches"}
 
 
+CHANNELS = {"90": "64", "80": "746"}
+"""Compared on an H100, conv1's, and on an A100, all, by compute capability."""
+
+
+@pytest.fixture(scope="module")
+def compilers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Processes of their own, side by side: where Triton has interpreted, it can no longer compile."""
+    fresh = {**os.environ, "TRITON_CACHE_DIR": str(tmp_path_factory.mktemp("kernels")), "TRITON_INTERPRET": "0"}
+    command = [sys.executable, "-m", "benchmarks.kernels"]
+    started = {
+        capability: subprocess.Popen(
+            [*command, "--capabilities", capability, "--channels", channels],
+            cwd=REPOSITORY,
+            env=fresh,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for capability, channels in CHANNELS.items()
+    }
+    yield started
+    for process in started.values():
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.skipif(
     not (Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump").is_file(),
     reason="this build of Triton does not bring NVIDIA's tools",
 )
-@pytest.mark.parametrize(("capability", "channels"), [("90", "64"), ("80", "746")])
-def test_kernels_fit(capability: str, channels: str, tmp_path: Path) -> None:
-    """H100, compared by conv1, and A100, compared by all channels. In half precision no registers are spilled.
-
-    In a process of its own: where Triton has interpreted, it can no longer compile.
-    """
-    command = [sys.executable, "-m", "benchmarks.kernels", "--capabilities", capability, "--channels", channels]
-    fresh = {**os.environ, "TRITON_CACHE_DIR": str(tmp_path), "TRITON_INTERPRET": "0"}
-    printed = subprocess.run(command, cwd=REPOSITORY, env=fresh, check=True, stdout=subprocess.PIPE, text=True).stdout
+@pytest.mark.parametrize("capability", CHANNELS)
+def test_kernels_fit(capability: str, compilers: dict[str, subprocess.Popen[str]]) -> None:
+    """In half precision no registers are spilled."""
+    printed, _ = compilers[capability].communicate()
+    assert compilers[capability].returncode == 0
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines()[2:]]
     assert {row[0] for row in rows} == {f"sm_{capability}"}
     for dtype in ("float16", "float32"):

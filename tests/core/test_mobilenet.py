@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models import MobileNetV2, mobilenet_v2, vgg11
+from torchvision.models import MobileNetV2, mobilenet_v2, squeezenet1_1
 
 from artnet_core.mobilenet import mobilenet_masks, parts_of, prune_mobilenet
 from benchmarks.mobilenet import main as benchmark
@@ -118,7 +118,7 @@ def test_a_layer_that_is_all_zero_keeps_one_channel(network: MobileNetV2, pictur
 
 def test_other_networks_are_refused() -> None:
     with pytest.raises(ValueError, match="MobileNetV2"):
-        parts_of(vgg11(weights=None))  # type: ignore[arg-type]
+        parts_of(squeezenet1_1(weights=None))  # type: ignore[arg-type]
 
 
 def test_benchmark(capsys: pytest.CaptureFixture[str]) -> None:

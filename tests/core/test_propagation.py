@@ -24,12 +24,13 @@ CLOSE = 1e-5
 def walk(matches: Tensor, scores: Tensor, style_width: int, share: float) -> Tensor:
     """What ``propagate_matches`` does, one patch after the other, from best matches."""
     rows, columns, style_rows, style_columns = scores.shape
+    values = scores.tolist()
     places = [(r, c) for r in range(rows) for c in range(columns)]
     found = {at: divmod(int(matches[at]), style_width) for at in places}
-    begun = {at: float(scores[at][place]) for at, place in found.items()}
+    begun = {(r, c): values[r][c][row][column] for (r, c), (row, column) in found.items()}
 
     def value(at: tuple[int, int], place: tuple[int, int]) -> float:
-        return min(1, 1 + (float(scores[at][place]) - begun[at]) / abs(begun[at]))
+        return min(1, 1 + (values[at[0]][at[1]][place[0]][place[1]] - begun[at]) / abs(begun[at]))
 
     for _ in range(TURNS):
         for color in (0, 1):

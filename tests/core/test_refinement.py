@@ -18,6 +18,7 @@ from .conftest import all_scores, coarse_matches, compared_maps, maps
 def searched(coarse: Tensor, scores: Tensor, coarse_width: int, k: int, p: int) -> Tensor:
     """The same by the rule itself, one patch after the other: row and column ``[2, h - k + 1, w - k + 1]``."""
     rows, columns, *limits = scores.shape
+    values = scores.tolist()
     best = torch.empty(2, rows, columns, dtype=torch.int64)
     for row in range(rows):
         for column in range(columns):
@@ -32,7 +33,7 @@ def searched(coarse: Tensor, scores: Tensor, coarse_width: int, k: int, p: int) 
                 start = min(max(cell - 1 - k // 2, 0), limit - side)
                 windows.append(range(start, start + side))
             choices = [(r, c) for r in windows[0] for c in windows[1]]
-            chosen = max(choices, key=lambda place: float(scores[row, column, place[0], place[1]]))
+            chosen = max(choices, key=lambda place: values[row][column][place[0]][place[1]])
             best[:, row, column] = torch.tensor(chosen)
     return best
 

@@ -28,7 +28,9 @@ def pair() -> tuple[Features, Features]:
 
     def correlated(height: int, width: int) -> Features:
         mixing = torch.randn(12, 12, generator=generator)
-        cells = mixing @ torch.randn(12, height * width, generator=generator) + 5 * torch.randn(12, 1)
+        cells = mixing @ torch.randn(12, height * width, generator=generator) + 5 * torch.randn(
+            12, 1, generator=generator
+        )
         return features(cells.view(1, 12, height, width))
 
     return correlated(20, 15), correlated(17, 24)

@@ -13,7 +13,7 @@ from artnet_core.precision import multiplies_bfloat16
 
 from .conftest import REPOSITORY
 from .host import Host
-from .test_prompts import EXPECTED, differences
+from .test_prompts import differences
 
 pytestmark = pytest.mark.skipif(
     not multiplies_bfloat16(torch.device("cpu")), reason="this CPU has no instructions for bfloat16"
@@ -26,7 +26,8 @@ def plain_host(host_install: Path) -> Iterator[Host]:
         yield running
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+# Between them they have every node.
+@pytest.mark.parametrize("name", ["basic", "style_mix", "prune_and_compare", "video_frames"])
 def test_pictures_are_those_of_float32(plain_host: Host, name: str) -> None:
     found = list(differences(plain_host, name).values())
     assert all(difference.float().mean() < 0.01 * 255 for difference in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +100,19 @@ def test_every_prompt_is_checked() -> None:
     assert {path.stem for path in PROMPTS.glob("*.json")} == set(EXPECTED)
 
 
+@cache
+def expected_pictures(name: str) -> dict[str, Tensor]:
+    """What the core makes in float32 of a prompt's inputs, by node."""
+    with torch.inference_mode():
+        return EXPECTED[name](artnet.load())
+
+
 def differences(host: Host, name: str) -> dict[str, Tensor]:
     """Of each saved picture of a prompt's from what the core makes in float32, absolute, 0..255, by node."""
     prompt = read_prompt(name)
     upload_examples(host, prompt)
     found = host.images(host.run(prompt))
-    with torch.inference_mode():
-        expected = EXPECTED[name](artnet.load())
+    expected = expected_pictures(name)
     assert set(found) == set(expected)
     return {node: (pixels(found[node]) - saved(pictures)).abs() for node, pictures in expected.items()}
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from artnet_core.checkpoint import DEFAULT_MODEL, shipped_models
 from artnet_core.picture import read_picture
 from artnet_core.scores import style_distance
 from artnet_core.training.__main__ import main
@@ -24,10 +25,12 @@ def test_models_and_other_methods_are_scored_on_the_same_pairs(
 ) -> None:
     common = ["evaluate", "--data", str(data), "--pairs", "2", "--size", "64", "--device", "cpu"]
     pairs, out = tmp_path / "pairs", tmp_path / "out"
-    assert main([*common, "--model", str(decoder_run), "--write-pairs", str(pairs), "--out", str(out)]) == 0
-    assert main([*common, "--results", f"nothing={pairs / 'content'}", "--out", str(out)]) == 0
+    models = ["--model", str(decoder_run), "--model", str(shipped_models()[DEFAULT_MODEL])]
+    results = ["--write-pairs", str(pairs), "--results", f"nothing={pairs / 'content'}"]
+    assert main([*common, *models, *results, "--out", str(out)]) == 0
     report = json.loads((out / "scores.json").read_text())
-    nothing, default = report["models"]["nothing"], report["models"]["default"]
+    trained, default, nothing = (report["models"][name] for name in (decoder_run.stem, "artnet", "nothing"))
+    assert trained["psnr"] < default["psnr"]
     assert nothing["curve"][0]["edge_ssim"] == pytest.approx(1, abs=1e-3)
     assert len(default["curve"]) >= 6
     assert default["psnr"] > 15

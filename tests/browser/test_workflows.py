@@ -68,6 +68,20 @@ def test_what_was_pruned_is_shown_on_the_node(page: ComfyPage, host: Host) -> No
     assert "2,504 of 4,992 channels kept" in shown_texts(page)["ArtNet_ZeroChannelPrune"]
 
 
+def test_an_empty_mask_is_named_on_the_node(page: ComfyPage) -> None:
+    """Such as Load Image gives of a picture in which nobody has drawn one."""
+    page.open_workflow(json.loads((REPOSITORY / "example_workflows" / "one_box.json").read_text()))
+    page.page.evaluate(
+        """() => {
+          const node = type => window.app.graph.nodes.find(found => found.type === type);
+          const box = node('ArtNet_Stylize'), photo = node('LoadImage');
+          photo.connect(1, box, box.findInputSlot('mask'));
+        }"""
+    )
+    raise_if_failed(page.press_run())
+    assert shown_texts(page)["ArtNet_Stylize"] == "The mask is empty: nothing is painted."
+
+
 @pytest.mark.parametrize("names", [("chelsea", "great_wave", "poppies"), ("chelsea", "great_wave")], ids=len)
 def test_blueprint_paints(page: ComfyPage, host: Host, names: tuple[str, ...]) -> None:
     """The blueprint's box, wired to pictures, with or without one for the colours, gives a picture."""

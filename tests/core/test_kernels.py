@@ -39,7 +39,7 @@ def compilers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, su
     yield started
     for process in started.values():
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 @pytest.mark.skipif(

@@ -372,12 +372,12 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
     "empty image to the encoder": (
         {"empty": odd("content", "empty"), "out": encode("empty")},
         "ArtNet_Encoder",
-        "The picture is empty",
+        "image, picture 1: The picture is empty",
     ),
     "empty image to stylize": (
         {"empty": odd("content", "empty"), "out": stylize("empty")},
         "ArtNet_Stylize",
-        "The picture is empty",
+        "image, picture 1: The picture is empty",
     ),
     "empty style": (
         {"empty": odd("style", "empty"), "out": stylize(style="empty")},
@@ -387,7 +387,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
     "NaN in the image": (
         {"nan": odd("content", "nan"), "out": stylize("nan")},
         "ArtNet_Stylize",
-        "The picture has values that are not finite",
+        "image, picture 1: The picture has values that are not finite",
     ),
     "NaN in a calibration picture": (
         {
@@ -395,7 +395,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
             "out": node("ArtNet_ZeroChannelPrune", model=("model", 0), threshold=0.0, calibration=("nan", 0)),
         },
         "ArtNet_ZeroChannelPrune",
-        "The picture has values that are not finite",
+        "calibration, picture 1: The picture has values that are not finite",
     ),
     "threshold without calibration": (
         {"out": node("ArtNet_ZeroChannelPrune", model=("model", 0), threshold=0.5)},

@@ -96,8 +96,8 @@ def upsampling_kernel(weight: Tensor) -> Tensor:
 
 
 def with_border(x: Tensor, cells: int) -> Tensor:
-    """Repeats the outermost cells of ``[B, C, h, w]`` so many times on each side; channels_last."""
-    # As a volume, since 2-d padding would turn the map around on a GPU.
+    """Repeats the outermost cells of ``[B, C, h, w]`` so many times on each side; the result is channels_last."""
+    # As a volume, since padding a map would copy it to the other memory format on a GPU.
     return F.pad(x.permute(0, 2, 3, 1), (0, 0, *[cells] * 4), mode="replicate").permute(0, 3, 1, 2)
 
 

@@ -153,7 +153,8 @@ def _decoder_bytes(model: ArtNet, pixels: int, element: int) -> int:
     largest = read = 0.0  # values per pixel
     for stride, widths in model.decoder.stages.items():
         given = [width / stride**2 for width in widths]
-        # What the first layer gives is there twice: in the first stage with a border, then for oneDNN.
+        # The first layer reads a copy with a border. What it gives is there twice: with a border in the first stage,
+        # beside the skip connection's in the last, and in any for oneDNN.
         largest = max(largest, 2 * read + 2 * given[0], *map(sum, pairwise(given)))
         read = given[-1]
     return int(pixels * element * largest)

@@ -204,11 +204,14 @@ class ArtNet(nn.Module):
         result = torch.empty(count, *content.shape[1:], dtype=torch.float32, device=self.device)
         for index, frame in enumerate(torch.split(content.expand(count, -1, -1, -1), 1)):
             features = None if steady else content_at(index)
-            own_colors = features if color is content else None
+            if color is content and features is not None:
+                of_color: Features | None = features
+            else:
+                of_color = None if color_at is None else color_at(index)
             result[index : index + 1] = self.stylize_frame(
                 frame,
                 texture_at(index),
-                own_colors or (None if color_at is None else color_at(index)),
+                of_color,
                 strength,
                 detail,
                 patch_size,

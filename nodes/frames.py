@@ -108,7 +108,7 @@ def encoded_frames(model: ArtNet, images: Tensor, name: str, longer_side: int = 
 
     def encode(index: int) -> Features:
         picture = frame_of(images, index)
-        with named(name, min(index, len(images) - 1)):
+        with named(name, index):
             if picture.shape[-2:] != (height, width):
                 check_images(picture)  # what is not finite would be black
                 picture = comfy.utils.common_upscale(picture, width, height, "lanczos", "disabled")

@@ -4,6 +4,7 @@ import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
+from ..artnet_core import Features
 from ..artnet_core.features import one_for_all, picture_count
 from ..artnet_core.mask import check_mask, mask_count, mask_images
 from ..artnet_core.model import check_images
@@ -88,8 +89,9 @@ class Stylize(io.ComfyNode):
         }
         count = picture_count({**pictures, "mask": None if mask is None else mask_count(mask)})
         masks = None if mask is None else check_mask(mask, count)
-        if masks is not None and not _paints(masks):
-            show_text("The mask is empty: nothing is painted.", cls.hidden.unique_id)
+        if masks is not None:
+            empty = "The mask is empty: nothing is painted."  # a text that is shown cannot be taken away again
+            show_text("Painted where the mask is white." if _paints(masks) else empty, cls.hidden.unique_id)
 
         sides = [sides_of(image), sides_of(texture_style, style_size)]
         if color_style is not None:
@@ -101,16 +103,19 @@ class Stylize(io.ComfyNode):
         rows = strips(image.shape[1])
         before = FrameBefore() if steady else None
 
+        def checked(index: int) -> Tensor:
+            content = frame_of(image, index)
+            with named("image", index):
+                check_images(content)
+            return content
+
         def paint(index: int) -> Tensor:
-            content, texture = frame_of(image, index), texture_at(index)
-            features = None
-            if steady:
-                with named("image", min(index, len(image) - 1)):
-                    check_images(content)
+            content, texture = checked(index) if steady else frame_of(image, index), texture_at(index)
+            features = None if steady else content_at(index)
+            if color_style is image and features is not None:
+                color: Features | None = features
             else:
-                features = content_at(index)
-            own_colors = features if color_style is image else None
-            color = own_colors or (None if color_at is None else color_at(index))
+                color = None if color_at is None else color_at(index)
             return rows.run(
                 lambda strip: artnet.stylize_frame(
                     content, texture, color, strength, detail, patch_size, strip, before, features
@@ -120,14 +125,13 @@ class Stylize(io.ComfyNode):
         painted_at = one_for_all(picture_count(pictures), paint)
 
         def stylize(index: int) -> Tensor:
-            content = frame_of(image, index)
             of_frame = None if masks is None else masks[min(index, len(masks) - 1)]
             if of_frame is not None and not steady and not _paints(of_frame):
-                result = content
+                result = checked(index)
             else:
                 result = painted_at(index)
                 if of_frame is not None:
-                    result = mask_images(content, result, of_frame)
+                    result = mask_images(frame_of(image, index), result, of_frame)
             alpha = image[min(index, len(image) - 1)][None, ..., 3:].to(result)
             return torch.cat([result.movedim(1, -1), alpha], -1)
 

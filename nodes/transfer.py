@@ -72,16 +72,14 @@ class S2Transfer(io.ComfyNode):
         color_at = None if color_style is None else features_on_device(color_style)
         before = FrameBefore() if steady else None
 
-        def transfer(index: int) -> Features:
-            color = None if color_at is None else color_at(index)
-            return sandwich_swap(content_at(index), texture_at(index), color, strength, detail, patch_size, before)
+        def transfer(index: int) -> tuple[Features, Features]:
+            frame, color = content_at(index), None if color_at is None else color_at(index)
+            return frame, sandwich_swap(frame, texture_at(index), color, strength, detail, patch_size, before)
 
         transferred_at = one_for_all(picture_count(pictures), transfer)
 
         def masked(index: int) -> Features:
-            result = transferred_at(index)
-            if masks is None:
-                return result
-            return mask_features(content_at(index), result, masks[min(index, len(masks) - 1)])
+            frame, result = transferred_at(index)
+            return result if masks is None else mask_features(frame, result, masks[min(index, len(masks) - 1)])
 
         return io.NodeOutput(collect_features(count, content, texture_style, masked))

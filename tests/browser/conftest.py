@@ -36,7 +36,12 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="module", params=["classic", "vue"])
+def _scope(**_arguments: object) -> str:
+    """A page for all tests of a module; for screenshots one for each, since it shows what was open before."""
+    return "function" if os.environ.get("ARTNET_UPDATE") == "1" else "module"
+
+
+@pytest.fixture(scope=_scope, params=["classic", "vue"])
 def page(request: pytest.FixtureRequest, browser: Browser, host: Host) -> Iterator[ComfyPage]:
     """An open page: each test runs with classic nodes and with Vue nodes."""
     opened = ComfyPage(browser, host, vue_nodes=request.param == "vue")

@@ -60,16 +60,22 @@ def test_sends_the_committed_prompt(page: ComfyPage, path: Path, request: pytest
         page.screenshot(SCREENSHOTS / f"{path.stem}.jpg")
 
 
-def test_what_was_pruned_is_shown_on_the_node(page: ComfyPage, host: Host) -> None:
-    # What the host still has from another test would not run again, and only what runs sends its text.
+@pytest.fixture
+def forgetful_host(page: ComfyPage, host: Host) -> None:
+    """What the host still has from another test would not run again, and only what runs sends its text."""
     assert page.page.request.post(f"{host.url}/free", data={"free_memory": True}).ok
+
+
+@pytest.mark.usefixtures("forgetful_host")
+def test_what_was_pruned_is_shown_on_the_node(page: ComfyPage) -> None:
     page.open_workflow(json.loads((REPOSITORY / "example_workflows" / "prune_and_compare.json").read_text()))
     raise_if_failed(page.press_run())
     assert "2,504 of 4,992 channels kept" in shown_texts(page)["ArtNet_ZeroChannelPrune"]
 
 
+@pytest.mark.usefixtures("forgetful_host")
 def test_an_empty_mask_is_named_on_the_node(page: ComfyPage) -> None:
-    """Such as Load Image gives of a picture in which nobody has drawn one."""
+    """Such as Load Image gives of a picture in which nobody has drawn one, until there is another."""
     page.open_workflow(json.loads((REPOSITORY / "example_workflows" / "one_box.json").read_text()))
     page.page.evaluate(
         """() => {
@@ -80,6 +86,16 @@ def test_an_empty_mask_is_named_on_the_node(page: ComfyPage) -> None:
     )
     raise_if_failed(page.press_run())
     assert shown_texts(page)["ArtNet_Stylize"] == "The mask is empty: nothing is painted."
+    page.page.evaluate(
+        """() => {
+          const box = window.app.graph.nodes.find(found => found.type === 'ArtNet_Stylize');
+          const mask = window.LiteGraph.createNode('SolidMask');
+          window.app.graph.add(mask);
+          mask.connect(0, box, box.findInputSlot('mask'));
+        }"""
+    )
+    raise_if_failed(page.press_run())
+    assert shown_texts(page)["ArtNet_Stylize"] == "Painted where the mask is white."
 
 
 @pytest.mark.parametrize("names", [("chelsea", "great_wave", "poppies"), ("chelsea", "great_wave")], ids=len)

@@ -182,7 +182,9 @@ def test_one_picture_is_painted_once_under_each_mask(odd_host: Host) -> None:
     nodes = {
         **FEATURES,
         "both": node("ImageBatch", image1=("style", 0), image2=("content", 0)),
-        "masks": node("ImageToMask", image=("both", 0), channel="red"),
+        "black": node("EmptyImage", width=WIDTH, height=HEIGHT, batch_size=1, color=0),
+        "three": node("ImageBatch", image1=("both", 0), image2=("black", 0)),
+        "masks": node("ImageToMask", image=("three", 0), channel="red"),
         "stylized": stylize(mask=("masks", 0)),
         "transferred": transfer(mask=("masks", 0)),
         "s2": decode("transferred"),
@@ -192,10 +194,11 @@ def test_one_picture_is_painted_once_under_each_mask(odd_host: Host) -> None:
     images = odd_host.images(odd_host.run(graph(odd_host, **nodes)))
     content, style = scaled("coffee.jpg", WIDTH, HEIGHT), scaled("great_wave.jpg", WIDTH, HEIGHT)
     with torch.inference_mode():
-        twice, masks = content.repeat(2, 1, 1, 1), torch.cat([style, content])[:, 0]
-        expected = mask_images(twice, artnet.load().stylize(twice, style), masks)
+        thrice, masks = content.repeat(3, 1, 1, 1), torch.cat([style, content, torch.zeros_like(content)])[:, 0]
+        expected = mask_images(thrice, artnet.load().stylize(thrice, style), masks)
     assert (pixels(images["out_stylized"]) - saved(expected)).abs().max() <= 2
-    assert len(images["out_s2"]) == 2
+    assert torch.equal(pixels(images["out_stylized"])[2:], saved(content))
+    assert len(images["out_s2"]) == 3
 
 
 def test_one_picture_is_painted_once_in_each_style(odd_host: Host) -> None:
@@ -528,6 +531,21 @@ def test_extra_model_paths_are_honoured(odd_host: Host) -> None:
     nodes = {"other": node("ArtNet_Loader", model_name=ELSEWHERE_MODEL), "a": stylize(model="other"), "b": stylize()}
     entry = odd_host.run(graph(odd_host, **nodes, equal=equal("a", "b")))
     assert text(entry, "equal") == "True"
+
+
+def test_what_is_saved_comes_before_files_of_its_name_elsewhere(odd_host: Host) -> None:
+    path = models_folder(odd_host) / ELSEWHERE_MODEL
+    path.write_bytes(shipped_models()[FAST_MODEL].read_bytes())
+    try:
+        nodes = {
+            "other": node("ArtNet_Loader", model_name=ELSEWHERE_MODEL),
+            "fast": node("ArtNet_Loader", model_name=FAST_MODEL),
+            "a": stylize(model="other"),
+            "b": stylize(model="fast"),
+        }
+        assert text(odd_host.run(graph(odd_host, **nodes, equal=equal("a", "b"))), "equal") == "True"
+    finally:
+        path.unlink()
 
 
 def test_models_outside_of_the_folders_are_not_read(odd_host: Host) -> None:

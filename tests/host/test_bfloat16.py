@@ -13,7 +13,7 @@ from artnet_core.precision import multiplies_bfloat16
 
 from .conftest import REPOSITORY
 from .host import Host
-from .test_prompts import differences
+from .test_prompts import EXPECTED, differences
 
 pytestmark = pytest.mark.skipif(
     not multiplies_bfloat16(torch.device("cpu")), reason="this CPU has no instructions for bfloat16"
@@ -26,8 +26,7 @@ def plain_host(host_install: Path) -> Iterator[Host]:
         yield running
 
 
-# Between them they have every node.
-@pytest.mark.parametrize("name", ["basic", "style_mix", "prune_and_compare", "video_frames"])
+@pytest.mark.parametrize("name", EXPECTED)
 def test_pictures_are_those_of_float32(plain_host: Host, name: str) -> None:
     found = list(differences(plain_host, name).values())
     assert all(difference.float().mean() < 0.01 * 255 for difference in found)

@@ -65,12 +65,11 @@ def precision(dtype: torch.dtype) -> str:
 def patch_scores(
     content_cells: tl.tensor,
     style_cells: tl.tensor,
-    weights: tl.tensor,
     cell: tl.tensor,
     there: tl.tensor,
     width: tl.tensor,
     style_cell: tl.tensor,
-    style_patch: tl.tensor,
+    weights: tl.tensor,
     in_style: tl.tensor,
     style_width: tl.tensor,
     channels: tl.constexpr,
@@ -78,7 +77,8 @@ def patch_scores(
     block_channels: tl.constexpr,
     precision: tl.constexpr,
 ) -> tl.tensor:
-    """What some patches of the content score with some of the style, by the cells at their upper left: float32."""
+    """What some patches of the content score with some of the style, by the cells at their upper left and pointers to
+    the weights of the latter: float32."""
     channel = tl.arange(0, block_channels)
     products = tl.zeros([cell.shape[0], style_cell.shape[0]], tl.float32)
     for within in range(k * k):
@@ -97,7 +97,7 @@ def patch_scores(
                 0.0,
             )
             products = tl.dot(content_values, style_values, products, input_precision=precision)
-    scores = products * tl.load(weights + style_patch, in_style, 0.0)
+    scores = products * tl.load(weights, in_style, 0.0)
     return tl.where(in_style, scores, float("-inf"))
 
 

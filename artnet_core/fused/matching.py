@@ -138,12 +138,11 @@ def _best_of_parts(
         scored = patch_scores(
             content_cells,
             style_cells,
-            weights,
             cell,
             there,
             width,
             style_cell,
-            style_patch,
+            weights + style_patch,
             in_style,
             style_width,
             channels,

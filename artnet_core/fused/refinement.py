@@ -104,12 +104,11 @@ def _best_in_window(
         scored = patch_scores(
             content_cells,
             style_cells,
-            weights,
             cell,
             there,
             width,
             style_cell,
-            style_row * style_columns + style_column,
+            weights + style_row * style_columns + style_column,
             in_window,
             style_width,
             channels,

@@ -82,7 +82,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not a model", bytes(range(256)), b"\x10\x00\x00\x00\x00\x00\x00\x00{}"], ids=len
+    "content", [b"", b"not a model", bytes(range(256)) * 16, b"\x10\x00\x00\x00\x00\x00\x00\x00{}"], ids=len
 )
 def test_not_safetensors(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "wrong.safetensors"

@@ -15,26 +15,24 @@ triton = pytest.importorskip("triton", reason="comes with torch's builds for Lin
 REPOSITORY = Path(__file__).parents[2]
 SMALLEST_SHARED_MEMORY = 99 * 1024  # bytes, of an RTX 30 to 50
 KERNELS = {"best_of_parts", "best_of_all", "best_in_window", "take_turn", "mean_of_patches"}
-
-
-CHANNELS = {"90": "64", "80": "746"}
-"""Compared on an H100, conv1's, and on an A100, all, by compute capability."""
+CAPABILITIES = ["80", "90"]  # A100, H100
+CHANNELS = [64, 746]  # compared: conv1's, and all
 
 
 @pytest.fixture(scope="module")
-def compilers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """Processes of their own, side by side: where Triton has interpreted, it can no longer compile."""
+def compilers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, subprocess.Popen[str]]]:
+    """By channels; processes of their own, side by side: where Triton has interpreted, it can no longer compile."""
     fresh = {**os.environ, "TRITON_CACHE_DIR": str(tmp_path_factory.mktemp("kernels")), "TRITON_INTERPRET": "0"}
-    command = [sys.executable, "-m", "benchmarks.kernels"]
+    command = [sys.executable, "-m", "benchmarks.kernels", "--capabilities", *CAPABILITIES, "--channels"]
     started = {
-        capability: subprocess.Popen(
-            [*command, "--capabilities", capability, "--channels", channels],
+        channels: subprocess.Popen(
+            [*command, str(channels)],
             cwd=REPOSITORY,
             env=fresh,
             stdout=subprocess.PIPE,
             text=True,
         )
-        for capability, channels in CHANNELS.items()
+        for channels in CHANNELS
     }
     yield started
     for process in started.values():
@@ -46,13 +44,13 @@ def compilers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, su
     not (Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump").is_file(),
     reason="this build of Triton does not bring NVIDIA's tools",
 )
-@pytest.mark.parametrize("capability", CHANNELS)
-def test_kernels_fit(capability: str, compilers: dict[str, subprocess.Popen[str]]) -> None:
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_kernels_fit(channels: int, compilers: dict[int, subprocess.Popen[str]]) -> None:
     """In half precision no registers are spilled."""
-    printed, _ = compilers[capability].communicate()
-    assert compilers[capability].returncode == 0
+    printed, _ = compilers[channels].communicate()
+    assert compilers[channels].returncode == 0
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines()[2:]]
-    assert {row[0] for row in rows} == {f"sm_{capability}"}
+    assert {row[0] for row in rows} == {f"sm_{capability}" for capability in CAPABILITIES}
     for dtype in ("float16", "float32"):
         assert {row[1] for row in rows if row[2] == dtype} == KERNELS
     assert all(int(row[5]) <= SMALLEST_SHARED_MEMORY for row in rows)

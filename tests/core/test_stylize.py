@@ -103,7 +103,7 @@ def test_batches_equal_single_pictures(model: artnet.ArtNet, photo: Tensor, pain
 @pytest.mark.parametrize("detail", [DEFAULT_DETAIL, 1.0])
 def test_a_blank_picture_in_half_precision(name: str, dtype: torch.dtype, detail: float, painting: Tensor) -> None:
     """All of its channels are constant."""
-    blank = torch.full((1, 3, 128, 200), 0.7)
+    blank = torch.full((1, 3, 256, 400), 0.7)
     half, whole = (artnet.load(name, dtype=of).stylize(blank, painting, detail=detail) for of in (dtype, torch.float32))
     assert (half - whole).abs().mean() < 0.01
 
@@ -187,10 +187,8 @@ def test_memory_is_bounded() -> None:
 @pytest.mark.parametrize("name", ["artnet", "artnet_fast"])
 def test_half_precision_keeps_the_picture(photo: Tensor, painting: Tensor, name: str, dtype: torch.dtype) -> None:
     model, half = artnet.load(name), artnet.load(name, dtype=dtype)
-    # CPUs multiply float16 slowly.
-    content = photo if dtype == torch.bfloat16 else photo[..., 40:200, 40:200]
     for detail in (0.0, DEFAULT_DETAIL, 1.0):
-        difference = half.stylize(content, painting, detail=detail) - model.stylize(content, painting, detail=detail)
+        difference = half.stylize(photo, painting, detail=detail) - model.stylize(photo, painting, detail=detail)
         assert difference.abs().mean() < 1e-2
 
 
@@ -204,8 +202,8 @@ def test_a_flat_sky_in_bfloat16(model: artnet.ArtNet) -> None:
 
 
 def test_brighter_than_white_is_white(photo: Tensor) -> None:
-    half, bright = artnet.load(dtype=torch.float16), photo[..., :96, :96] * 50
-    assert torch.equal(half.encode(bright).data, half.encode(bright.clamp(0, 1)).data)
+    half = artnet.load(dtype=torch.float16)
+    assert torch.equal(half.encode(photo * 50).data, half.encode((photo * 50).clamp(0, 1)).data)
 
 
 @pytest.mark.parametrize("name", ["artnet", "artnet_fast"])

@@ -76,6 +76,7 @@ def resample_block(block: Tensor, stride: int, target: int) -> Tensor:
 
 def aggregate(
     layers: Iterable[tuple[int, Tensor]],
+    channels: int,
     stride: int,
     dtype: torch.dtype,
     cut_top: int = MARGIN,
@@ -85,19 +86,26 @@ def aggregate(
 
     Args:
         layers: strides s_i with maps ``[B, C_i, H / s_i, W / s_i]``, in the order of :data:`LAYERS`.
+        channels: sum of all C_i.
         stride: stride of the result, 8 or 16.
         dtype: of the result.
         cut_top: pixels of the picture to cut off at the top, a multiple of 16.
         cut_bottom: likewise at the bottom.
 
     Returns:
-        ``[B, sum of C_i, (H - cut_top - cut_bottom) / stride, (W - 32) / stride]``, channels_last.
+        ``[B, channels, (H - cut_top - cut_bottom) / stride, (W - 32) / stride]``, channels_last.
     """
     side = MARGIN // stride
-    resampled = []
+    result: Tensor | None = None
+    first = 0
     for layer_stride, layer in layers:
         cells = resample_block(layer, layer_stride, stride)
-        rows = slice(cut_top // stride, cells.shape[-2] - cut_bottom // stride)
-        # A view of a part does not count as channels_last, and all that follows would turn the whole map around.
-        resampled.append(cells[..., rows, side:-side].to(dtype).contiguous(memory_format=torch.channels_last))
-    return torch.cat(resampled, 1)
+        cells = cells[..., cut_top // stride : cells.shape[-2] - cut_bottom // stride, side:-side]
+        if result is None:
+            shape = len(cells), channels, *cells.shape[-2:]
+            result = torch.empty(shape, dtype=dtype, device=cells.device, memory_format=torch.channels_last)
+        result[:, first : first + cells.shape[1]] = cells
+        first += cells.shape[1]
+        del layer, cells  # while the next one is made
+    assert result is not None and first == channels
+    return result

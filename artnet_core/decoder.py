@@ -14,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .convolution import conv_relu
 from .dct import CHANNELS as DCT_CHANNELS
+from .pieces import piece_elements
 
 # What each row (or column) of a 4x4 transposed kernel of stride 2 sums of a 3x3 kernel.
 _UPSAMPLED_TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
@@ -67,17 +69,59 @@ class Decoder(nn.Module):
         """Features ``[B, C, h, w]`` to RGB images ``[B, 3, h * stride, w * stride]``, about 0..1, not clamped."""
         x, first_stride, last_stride = features, max(self.stages), min(self.stages)
         for stride in self.stages:
-            first, *others = self.get_submodule(f"stride{stride}").children()
-            rim = self.rim(stride)
-            x = first(x if stride == first_stride else with_border(x, cells_read(rim, 2)))
-            if stride == last_stride:
-                x += self.skip(with_border(features[:, -DCT_CHANNELS:], cells_read(rim, first_stride // stride)))
-            x = F.relu(x, inplace=True)  # [B, width, H / stride + 2 * rim, W / stride + 2 * rim]
-            if stride == first_stride:
-                x = with_border(x, rim)
-            for conv in others:
-                x = F.relu(conv(x), inplace=True)  # a cell less at each border
-        return F.pixel_shuffle(self.head(x), 2)  # [B, 12, H / 2, W / 2] to [B, 3, H, W]
+            if stride < first_stride:
+                x = with_border(x, cells_read(self.rim(stride), 2))
+            if stride > last_stride:
+                x = self._stage(stride, x)
+        cosines = with_border(
+            features[:, -DCT_CHANNELS:], cells_read(self.rim(last_stride), first_stride // last_stride)
+        )
+        return self._last_stage(x, cosines, features.shape[2])
+
+    def _stage(self, stride: int, x: Tensor, skipped: Tensor | None = None) -> Tensor:
+        """``[B, C, h, w]`` to ``[B, width, H / stride, W / stride]``, the last stage's with a border for the head."""
+        first, *others = self.get_submodule(f"stride{stride}").children()
+        if stride == max(self.stages):
+            x = with_border(conv_relu(first, x), self.rim(stride))
+        else:
+            x = first(x)
+            if skipped is not None:
+                x += skipped
+            x = F.relu(x, inplace=True)
+        for conv in others:
+            x = conv_relu(conv, x)  # a cell less at each border
+        return x
+
+    def _last_stage(self, x: Tensor, cosines: Tensor, rows: int) -> Tensor:
+        """The last stage and the head, from what both read with its border, some rows at a time.
+
+        All maps of a picture's resolution are here. A piece of them fits a CPU's caches, and memory that is used again
+        and again, where each map as a whole would be fetched page by page.
+
+        Args:
+            x: the stage before, ``[B, C, h, w]``.
+            cosines: for the skip connection, ``[B, 40, h', w']``.
+            rows: of the features.
+        """
+        stride, first_stride = min(self.stages), max(self.stages)
+        # What a row of the features becomes here, in values and in rows of both inputs.
+        values = len(x) * self.stages[stride][0] * x.shape[3] * 2 * first_stride // stride
+        rows_of_x = first_stride // stride // 2
+        border_of_x = x.shape[2] - rows_of_x * rows
+        border_of_cosines = cosines.shape[2] - rows
+        step = max(1, largest_piece(x.device) // values)
+        pieces = []
+        for top in range(0, rows, step):
+            end = min(top + step, rows)
+            piece = x[:, :, rows_of_x * top : rows_of_x * end + border_of_x]
+            skipped = self.skip(cosines[:, :, top : end + border_of_cosines])
+            pieces.append(F.pixel_shuffle(self.head(self._stage(stride, piece, skipped)), 2))
+        return torch.cat(pieces, 2) if len(pieces) > 1 else pieces[0]
+
+
+def largest_piece(device: torch.device) -> int:
+    """Values of a map of the last stage that are worked on at a time: on a CPU those of 512 x 512 pixels, 16 MB."""
+    return 4 * piece_elements(device)
 
 
 def upsampling_kernel(weight: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ with, and the namespace the convolutions come from, so that a host can pass laye
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .constants import constant
+from .convolution import conv_relu
 from .pieces import piece_elements
+from .pooling import MaxPool, max_pool
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -29,8 +32,8 @@ BLOCK_STRIDES = {"conv1": 2, "conv3": 4, "inception3b": 8, "inception4e": 16}
 LAST_BLOCK = "inception4e"
 """Where the whole trunk ends; one that is to be fast may end with an earlier block."""
 
-# Modules that read the maximum of each 3x3 cells, at twice the stride.
-_AFTER_POOL = ("conv2", "inception3a", "inception4a")
+# Modules that read the maximum of each 3x3 cells, at twice the stride; conv2 does too.
+_AFTER_POOL = ("inception3a", "inception4a")
 
 # Channels before pruning: branch1, branch2 (reduce, 3x3), branch3 (reduce, 3x3), branch4.
 _INCEPTION_WIDTHS = {
@@ -139,10 +142,9 @@ class ConvBlock(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels, eps=BN_EPSILON) if norm else None
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
-        if self.bn is not None:
-            x = self.bn(x)
-        return F.relu(x, inplace=True)
+        if self.bn is None:
+            return conv_relu(self.conv, x)
+        return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
 class Inception(nn.Module):
@@ -199,7 +201,7 @@ class Encoder(nn.Module):
                 unit(f"{name}.branch1"),
                 nn.Sequential(unit(f"{name}.branch2.0"), unit(f"{name}.branch2.1")),
                 nn.Sequential(unit(f"{name}.branch3.0"), unit(f"{name}.branch3.1")),
-                nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1, ceil_mode=True), unit(f"{name}.branch4.1")),
+                nn.Sequential(MaxPool(), unit(f"{name}.branch4.1")),
             )
             self.add_module(name, inception)
 
@@ -217,42 +219,44 @@ class Encoder(nn.Module):
         Args:
             images: ``[B, 3, H, W]``, RGB, 0..1, in the dtype of conv1's weights; H and W at least 32.
             dtype: of all weights but conv1's, and of the features; by default conv1's.
-            conv1_stride: pixels per cell that conv1's features are averaged to for the consumer, a multiple of 2. Means
-                are in the images' dtype: where ``dtype`` is coarser they are taken before conv1's output is rounded.
+            conv1_stride: pixels per cell that conv1's features are averaged to for the consumer, a multiple of 2; if
+                more than 2, H and W are multiples of it. Means are in the images' dtype: where ``dtype`` is coarser
+                they are taken before conv1's output is rounded.
         """
-        x, conv1 = self._first(images, images.dtype if dtype is None else dtype, conv1_stride // BLOCK_STRIDES["conv1"])
+        pooling = conv1_stride // BLOCK_STRIDES["conv1"]
+        x, conv1 = self._first(images, images.dtype if dtype is None else dtype, pooling)
         yield "conv1", conv1  # [B, 64, H/s, W/s], s the stride asked for
         for name, module in self.named_children():
             if name == "conv1":
                 continue
             if name in _AFTER_POOL:
-                x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+                x = max_pool(x, 2)
             x = module(x)
             if name in BLOCK_STRIDES:
                 yield name, x  # [B, 192, H/4, W/4], [B, 480, H/8, W/8], [B, 832, H/16, W/16]
 
     def _first(self, images: Tensor, dtype: torch.dtype, pooling: int) -> tuple[Tensor, Tensor]:
-        """conv1's output in this dtype, and averaged over ``pooling`` x ``pooling`` cells.
+        """The highest of each 3x3 cells of conv1's output, in this dtype, and its means over ``pooling`` x ``pooling``.
 
-        Where the dtype is not its own, some rows at a time, as no other map is as large.
+        No other map is as large: where nobody reads it as a whole it is made some rows at a time, on a CPU and where
+        the dtype is not its own.
         """
-        if dtype == images.dtype:
+        if pooling == 1 or (dtype == images.dtype and images.device.type != "cpu"):
             output: Tensor = self.conv1(self.normalize(images))
-            return output, F.avg_pool2d(output, pooling) if pooling > 1 else output
+            return max_pool(output, 2).to(dtype), F.avg_pool2d(output, pooling) if pooling > 1 else output.to(dtype)
         batch, _, height, width = images.shape
-        shape = batch, self.widths["conv1"], (height + 1) // 2, (width + 1) // 2
-        result = torch.empty(shape, dtype=dtype, device=images.device, memory_format=torch.channels_last)
-        rows = max(1, 2 * piece_elements(images.device) // (shape[0] * shape[1] * shape[3]) // pooling) * pooling
-        averaged = []
-        for top in range(0, shape[2], rows):
-            end = min(top + rows, shape[2])
+        values = batch * self.widths["conv1"] * math.ceil(width / 2)  # of a row
+        rows = max(1, 2 * piece_elements(images.device) // values // (2 * pooling)) * 2 * pooling
+        highest, averaged = [], []
+        for top in range(0, math.ceil(height / 2), rows):
+            end = top + rows
             before = min(top, _CONV1_REACH)
-            strip = images[..., 2 * (top - before) : 2 * (end + _CONV1_REACH), :]
-            piece = self.conv1(self.normalize(strip))[..., before : before + end - top, :]
-            result[..., top:end, :] = piece
-            if pooling > 1:
-                averaged.append(F.avg_pool2d(piece, pooling))
-        return result, torch.cat(averaged, 2) if averaged else result
+            # The last window of 3 rows reaches into the next piece.
+            strip = images[..., 2 * (top - before) : 2 * (end + 1 + _CONV1_REACH), :]
+            piece = self.conv1(self.normalize(strip))[..., before : before + rows + 1, :]
+            highest.append(max_pool(piece, 2).to(dtype))
+            averaged.append(F.avg_pool2d(piece[..., :rows, :], pooling))
+        return torch.cat(highest, 2), torch.cat(averaged, 2)
 
     def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """All blocks by name; see :meth:`blocks`."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from .aggregation import MARGIN, MULTIPLE
+from .decoder import largest_piece
 from .features import Features
 from .model import ArtNet
 from .pieces import piece_elements
@@ -46,13 +47,14 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     The three run one after the other, so the largest counts, together with what lies beside it: the frame and the
     features of content and style. The tensors that are alive at once are counted by the layers' widths:
 
-    * encoder: conv1's output, which is alive until conv3 is done, with the outputs of pooling, conv2 and conv3, or with
-      the pooling's int64 indices; at the end, the aggregated blocks and their concatenation.
+    * encoder: the aggregated features, with the outputs of the first pool, conv2 and conv3, or of conv1, which a CPU
+      makes in pieces, and of its pool, on other devices with int64 indices.
     * S2: the projected content with the cells that are matched, and a block of the correlation volume and its two sums
       beside the windows of its patches, or for large pictures what refining matches reads of both maps; or three
       maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
-    * decoder: the largest convolution: its input and output, and where it begins a stage a copy of each; beside the
-      features in the decoder's own dtype.
+    * decoder: the largest convolution: its input and output, and where it begins a stage a copy of each; of the last
+      stage what it reads, a piece of its maps, and the picture in pieces and whole; beside the features in the
+      decoder's own dtype.
 
     The style is taken to be as large as the frame.
 
@@ -72,9 +74,11 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     feature_values = channels * grid[0] * grid[1]
     beside = 3 * height * width * _FLOAT32 + 2 * feature_values * element
 
-    encoder = _encoder_bytes(model, (rows + 2 * MARGIN) * (columns + 2 * MARGIN), feature_values, element)
-    transfer = _transfer_bytes(channels, model.layers[COMPARED_LAYER], grid, grid, element, device or model.device)
-    decoder = _decoder_bytes(model, rows * columns, element)
+    device = device or model.device
+    padded = (rows + 2 * MARGIN) * (columns + 2 * MARGIN)
+    encoder = _encoder_bytes(model, padded, element, device) + feature_values * element
+    transfer = _transfer_bytes(channels, model.layers[COMPARED_LAYER], grid, grid, element, device)
+    decoder = _decoder_bytes(model, rows * columns, element, device)
     if model.feature_dtype != model.dtype:
         decoder += feature_values * element
     return int(_RESERVE * (beside + max(encoder, transfer, decoder)))
@@ -140,24 +144,34 @@ def _refining_bytes(compared: int, content: tuple[int, int], pooling: int, devic
     return block * (row_values + columns * 3 * tile * area) * _FLOAT32
 
 
-def _encoder_bytes(model: ArtNet, pixels: int, feature_values: int, element: int) -> int:
+def _encoder_bytes(model: ArtNet, pixels: int, element: int, device: torch.device) -> int:
     conv1, conv2, conv3 = (model.encoder.widths[name] for name in ("conv1", "conv2", "conv3"))
-    early = conv1 * element / 4
-    pooling = conv1 * (element + _INT64) / 16
-    convolutions = (conv1 + conv2 + conv3) * element / 16
     images = 3 * model.image_dtype.itemsize
-    return int(pixels * (images + early + max(pooling, convolutions))) + 2 * feature_values * element
+    convolutions = (conv1 + conv2 + conv3) * element / 16
+    if device.type == "cpu":
+        # conv1's piece is in the images' dtype, and beside it the maxima of its rows.
+        piece = 2 * min(pixels * conv1 / 4, 2 * piece_elements(device)) * model.image_dtype.itemsize
+        first = pixels * 2 * conv1 * element / 16 + piece
+    else:
+        first = pixels * conv1 * (element / 4 + (element + _INT64) / 16)
+    return int(pixels * images + max(first, pixels * convolutions))
 
 
-def _decoder_bytes(model: ArtNet, pixels: int, element: int) -> int:
-    largest = read = 0.0  # values per pixel
+def _decoder_bytes(model: ArtNet, pixels: int, element: int, device: torch.device) -> int:
+    largest = read = 0.0  # values
     for stride, widths in model.decoder.stages.items():
-        given = [width / stride**2 for width in widths]
+        given = [pixels * width / stride**2 for width in widths]
         # The first layer reads a copy with a border. What it gives is there twice: with a border in the first stage,
         # beside the skip connection's in the last, and in any for oneDNN.
-        largest = max(largest, 2 * read + 2 * given[0], *map(sum, pairwise(given)))
+        begin, later = 2 * given[0], max(map(sum, pairwise(given)), default=0.0)
+        if stride > min(model.decoder.stages):
+            needed = max(2 * read + begin, later)
+        else:
+            share = min(1.0, largest_piece(device) / given[0])
+            needed = max(2 * read, read + share * max(begin, later) + 2 * 3 * pixels)
+        largest = max(largest, needed)
         read = given[-1]
-    return int(pixels * element * largest)
+    return int(element * largest)
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -130,9 +130,11 @@ class ArtNet(nn.Module):
         def layers() -> Iterator[tuple[int, Tensor]]:
             for name, block in self.encoder.blocks(padded, self.dtype, self.stride):
                 yield self.stride if name == "conv1" else BLOCK_STRIDES[name], block
+                del block  # while the next one is made
             yield self.stride, dct(padded, self.stride)
 
-        return aggregate(layers(), self.stride, self.feature_dtype, cut_top, cut_bottom)
+        channels = sum(self.layers.values())
+        return aggregate(layers(), channels, self.stride, self.feature_dtype, cut_top, cut_bottom)
 
     def decode(self, features: Features, strip: int | None = None) -> Tensor:
         """Features to pictures ``[B, 3, H, W]``, float32, clamped to 0..1, of the size the features were taken at.

@@ -1,15 +1,17 @@
-"""The swap on CUDA in a few kernels of its own, written in Triton.
+"""Fewer kernels on CUDA: those of the swap written in Triton, and cuDNN's for a convolution with its bias and ReLU.
 
-Nothing here is used unless :func:`use` is called, since the kernels have not been timed on a GPU. They need the package
-Triton, which comes with torch's CUDA builds for Linux, and a C compiler with Python's headers, with which Triton builds
-what starts them. The first frame compiles them. Gradients do not pass through them.
+Nothing here is used unless :func:`use` is called, since none of it has been timed on a GPU. Triton comes with torch's
+CUDA builds for Linux, and needs a C compiler with Python's headers to build what starts its kernels. The first frame
+compiles them. Gradients do not pass through.
 """
 
 from __future__ import annotations
 
 import torch
 
+from ..convolution import CONV_RELU_ON
 from ..swap import STEPS_ON, Steps
+from .convolution import conv_relu
 from .matching import match_patches
 from .propagation import propagate_matches
 from .reassembly import reassemble
@@ -21,13 +23,14 @@ _AMPERE = (8, 0)
 
 
 def use(on: bool = True) -> None:
-    """From now on the swap on CUDA runs these kernels, or with False those of torch again.
+    """From now on swap and convolutions on CUDA run these kernels, or with False those of torch again.
 
     Raises:
         RuntimeError: a GPU is older than Ampere or not NVIDIA's, or there is none.
     """
     if not on:
         STEPS_ON.pop("cuda", None)
+        CONV_RELU_ON.pop("cuda", None)
         return
     capabilities = [torch.cuda.get_device_capability(index) for index in range(torch.cuda.device_count())]
     if torch.version.hip or not capabilities or min(capabilities) < _AMPERE:
@@ -37,6 +40,7 @@ def use(on: bool = True) -> None:
             "Do without them."
         )
     STEPS_ON["cuda"] = FUSED
+    CONV_RELU_ON["cuda"] = conv_relu
 
 
-__all__ = ["FUSED", "match_patches", "propagate_matches", "reassemble", "refine_matches", "use"]
+__all__ = ["FUSED", "conv_relu", "match_patches", "propagate_matches", "reassemble", "refine_matches", "use"]

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.transforms.functional import center_crop
 
+from artnet_core import decoder as decoder_module
 from artnet_core.dct import CHANNELS
 from artnet_core.decoder import Decoder, stages_of, upsampling_kernel
 
@@ -92,3 +93,22 @@ def test_the_skip_connection_lands_on_its_own_cell(top: int) -> None:
     rows, columns = (image.sum(axis).nonzero().flatten() for axis in (1, 0))
     assert rows.tolist() == list(range(top * 3 // 2, top * 7 // 2))  # the cell itself is 2 * top to 3 * top
     assert columns.tolist() == list(range(top * 5 // 2, top * 9 // 2))
+
+
+@pytest.mark.parametrize(
+    "stages", [{8: [5, 4], 4: [3], 2: [6]}, {8: [5], 4: [3, 3], 2: [6, 4]}, {16: [5], 8: [4], 4: [3]}]
+)
+@pytest.mark.parametrize("values", [1, 1500])
+@torch.no_grad()
+def test_pieces_of_the_last_stage_change_nothing(
+    stages: dict[int, list[int]], values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(CHANNELS + 3, stages).double()
+    features = torch.randn(2, CHANNELS + 3, 7, 4, dtype=torch.float64)
+    whole = decoder(features)
+    heads: list[torch.Size] = []
+    decoder.head.register_forward_hook(lambda _module, _inputs, output: heads.append(output.shape))
+    monkeypatch.setattr(decoder_module, "largest_piece", lambda device: values)
+    torch.testing.assert_close(decoder(features), whole)
+    assert len(heads) > 1

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pretended import CUDA, pretended
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core.convolution import CONV_RELU_ON
 from artnet_core.matching import match_patches
 from artnet_core.propagation import propagate_matches
 from artnet_core.refinement import refine_matches, windows_near
@@ -164,14 +166,37 @@ def test_used_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     fused.use()
     try:
         assert {"cuda": fused.FUSED} == STEPS_ON
+        assert {"cuda": fused.conv_relu} == CONV_RELU_ON
     finally:
         fused.use(False)
-    assert STEPS_ON == {}
+    assert STEPS_ON == CONV_RELU_ON == {}
     for others, found in (([(9, 0), (7, 5)], "9.0, 7.5"), ([], "none")):
         gpus[:] = others
         with pytest.raises(RuntimeError, match=rf"8\.0 or more .* are: {found}\. Do without"):
             fused.use()
     assert STEPS_ON == {}
+
+
+def test_convolutions_with_relu(monkeypatch: pytest.MonkeyPatch, photo: Tensor) -> None:
+    """cuDNN's are not to be had on a CPU: there only what they are asked for is tested."""
+    arguments = torch.ops.aten.cudnn_convolution_relu.default._schema.arguments
+    names = ["self", "weight", "bias", "stride", "padding", "dilation", "groups"]
+    assert [argument.name for argument in arguments] == names
+    called = 0
+
+    def convolve(*arguments: Any) -> Tensor:
+        nonlocal called
+        called += 1
+        return F.conv2d(*arguments).relu() if DEVICE == "cpu" else on_cuda(*arguments)
+
+    on_cuda = torch.cudnn_convolution_relu
+    model = artnet.load(device=DEVICE)
+    expected = model.decode(model.encode(photo))
+    monkeypatch.setattr(torch, "cudnn_convolution_relu", convolve)
+    monkeypatch.setitem(CONV_RELU_ON, DEVICE, fused.conv_relu)
+    torch.testing.assert_close(model.decode(model.encode(photo)), expected, rtol=0, atol=1e-4)
+    with_relu = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and m is not model.decoder.head]
+    assert called == len(with_relu) > 50
 
 
 def test_gradients_do_not_pass() -> None:

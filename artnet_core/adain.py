@@ -68,10 +68,8 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     values = features if mixes else features.float()
     values = values.contiguous(memory_format=torch.channels_last)  # on a CPU a quarter of the time
     means, stds = (statistic.expand(len(values), -1, -1, -1).flatten(1) for statistic in (mean, std))
-    aligned = [
-        _batch_norm(_without_constants(picture), m, s)
-        for picture, m, s in zip(torch.split(values, 1), means, stds, strict=True)
-    ]
+    pictures = zip(torch.split(values, 1), means, stds, strict=True)
+    aligned = [_align_picture(picture, m, s) for picture, m, s in pictures]
     result = torch.cat(aligned) if len(aligned) > 1 else aligned[0]
     if features.dtype == torch.float16:
         largest = torch.finfo(torch.float16).max
@@ -84,19 +82,22 @@ def _batch_norm(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return F.batch_norm(picture, None, None, std, mean, training=True, eps=_SMALLEST_STD**2)
 
 
-def _without_constants(picture: Tensor) -> Tensor:
-    """``[1, C, h, w]``, but channels that are constant, by a sample of their cells, less that value.
+def _align_picture(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """:func:`_batch_norm` without what rounding would make of channels that are constant, by a sample of their cells.
 
-    The sum of thousands of equal values is not exact: what it is off by would pass for a deviation. A channel that is
-    not constant after all takes no harm, since a shift changes no batch norm.
+    The sum of thousands of equal values is not exact: what it is off by would pass for a deviation. So they are taken
+    less that value. A channel that is not constant after all takes no harm, since a shift changes no batch norm.
     """
     row_step, column_step = (-(-side // _SAMPLES) for side in picture.shape[2:])
     value = picture[..., :1, :1]
     perhaps = (picture[..., ::row_step, ::column_step] == value).all((2, 3), keepdim=True) & (value != 0)
-    # Elsewhere to ask would be to wait for the device.
-    if picture.device.type == "cpu" and not perhaps.any():
-        return picture
-    return picture - torch.where(perhaps, value, 0)
+    if picture.device.type != "cpu":  # to ask which would be to wait for the device
+        return _batch_norm(picture - torch.where(perhaps, value, 0), mean, std)
+    aligned = _batch_norm(picture, mean, std)
+    channels = perhaps.flatten().nonzero().flatten()
+    if len(channels):
+        aligned[:, channels] = _batch_norm(picture[:, channels] - value[:, channels], mean[channels], std[channels])
+    return aligned
 
 
 def _pieces(features: Tensor) -> Iterator[Tensor]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .pieces import piece_elements
+
+MAX_POOL_ON: dict[str, Callable[[Tensor, int], Tensor]] = {}
+"""Other functions like :func:`max_pool` by type of device, such as ``"cuda"``."""
 
 
 def max_pool(x: Tensor, stride: int) -> Tensor:
@@ -22,6 +27,8 @@ def max_pool(x: Tensor, stride: int) -> Tensor:
     Returns:
         ``[B, C, h // stride, w // stride]``. A stride of 2 takes what is left of the last window, as ``ceil_mode``.
     """
+    if (other := MAX_POOL_ON.get(x.device.type)) is not None:
+        return other(x, stride)
     if x.device.type != "cpu" or (x.requires_grad and torch.is_grad_enabled()):
         return F.max_pool2d(x, 3, stride, padding=2 - stride, ceil_mode=True)
     batch, channels, height, width = x.shape

@@ -25,7 +25,7 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 from triton.runtime.jit import JITFunction
 
-from artnet_core.fused import FUSED
+from artnet_core.fused import FUSED, max_pool
 from artnet_core.refinement import windows_near
 
 # Compute capabilities: A100, RTX 30, RTX 40, H100, B200, RTX 50.
@@ -118,6 +118,8 @@ def taken(capability: int, dtype: torch.dtype, channels: int) -> list[Taken]:
         FUSED.refine_matches(coarse, content, style, 3, 2)
         FUSED.propagate_matches(fine, content, style, 3, 0.9)
         FUSED.reassemble(fine, style.expand(8, -1, -1, -1).flatten(0, 1).contiguous(), 3)
+        for stride in (1, 2):
+            max_pool(style[None], stride)
     rows = (_taken(capability, name, dtype, kernel) for name, kernel in kernels)
     return list(dict.fromkeys(rows))
 

@@ -17,6 +17,7 @@ from torch import Tensor
 import artnet_core as artnet
 from artnet_core.convolution import CONV_RELU_ON
 from artnet_core.matching import match_patches
+from artnet_core.pooling import MAX_POOL_ON, max_pool
 from artnet_core.propagation import propagate_matches
 from artnet_core.refinement import refine_matches, windows_near
 from artnet_core.sandwich import COMPARED_LAYER
@@ -167,14 +168,22 @@ def test_used_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         assert {"cuda": fused.FUSED} == STEPS_ON
         assert {"cuda": fused.conv_relu} == CONV_RELU_ON
+        assert {"cuda": fused.max_pool} == MAX_POOL_ON
     finally:
         fused.use(False)
-    assert STEPS_ON == CONV_RELU_ON == {}
+    assert STEPS_ON == CONV_RELU_ON == MAX_POOL_ON == {}
     for others, found in (([(9, 0), (7, 5)], "9.0, 7.5"), ([], "none")):
         gpus[:] = others
         with pytest.raises(RuntimeError, match=rf"8\.0 or more .* are: {found}\. Do without"):
             fused.use()
     assert STEPS_ON == {}
+
+
+@few
+@given(st.integers(2, 11), st.integers(2, 11), st.integers(1, 140), st.sampled_from([1, 2]), dtypes)
+def test_pools(h: int, w: int, channels: int, stride: int, dtype: torch.dtype) -> None:
+    x = torch.randn(2, channels, h, w).to(DEVICE, dtype) - 2
+    assert torch.equal(fused.max_pool(x, stride), max_pool(x, stride))
 
 
 def test_convolutions_with_relu(monkeypatch: pytest.MonkeyPatch, photo: Tensor) -> None:
@@ -201,8 +210,12 @@ def test_convolutions_with_relu(monkeypatch: pytest.MonkeyPatch, photo: Tensor) 
 
 def test_gradients_do_not_pass() -> None:
     style = torch.rand(3, 5, 5, requires_grad=True)
-    with torch.enable_grad(), pytest.raises(RuntimeError, match=r"Gradients do not pass .*use\(False\)"):
-        fused.reassemble(torch.zeros(3, 3, dtype=torch.int64), style)
+    for work in (
+        lambda: fused.reassemble(torch.zeros(3, 3, dtype=torch.int64), style),
+        lambda: fused.max_pool(style[None], 1),
+    ):
+        with torch.enable_grad(), pytest.raises(RuntimeError, match=r"Gradients do not pass .*use\(False\)"):
+            work()
 
 
 @pytest.mark.parametrize("device", [CUDA])

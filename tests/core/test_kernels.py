@@ -14,7 +14,7 @@ triton = pytest.importorskip("triton", reason="comes with torch's builds for Lin
 
 REPOSITORY = Path(__file__).parents[2]
 SMALLEST_SHARED_MEMORY = 99 * 1024  # bytes, of an RTX 30 to 50
-KERNELS = {"best_of_parts", "best_of_all", "best_in_window", "take_turn", "mean_of_patches"}
+KERNELS = {"best_of_parts", "best_of_all", "best_in_window", "take_turn", "mean_of_patches", "highest_of_cells"}
 CAPABILITIES = ["80", "90"]  # A100, H100
 CHANNELS = [64, 746]  # compared: conv1's, and all
 

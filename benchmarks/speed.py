@@ -129,16 +129,19 @@ def our_calls(
         if graph:
             calls[f"{name}, {FUSED} {GRAPH}"] = captured(fused_calls[name])
     if len(content) == 1:
-        calls[f"{name}: encode"] = lambda: model.encode(content)
-        calls[f"{name}: S2"] = lambda: artnet.sandwich_swap(of_content, of_style)
+        stages: dict[str, Callable[[], object]] = {
+            f"{name}: encode": lambda: model.encode(content),
+            f"{name}: S2": lambda: artnet.sandwich_swap(of_content, of_style),
+            f"{name}: decode": lambda: model.decode(transferred),
+        }
+        calls |= stages
         if fused:
-            calls[f"{name}: S2, {FUSED}"] = with_fused_kernels(calls[f"{name}: S2"])
-        calls[f"{name}: decode"] = lambda: model.decode(transferred)
+            calls |= {f"{call}, {FUSED}": with_fused_kernels(work) for call, work in stages.items()}
     return calls
 
 
 def with_fused_kernels(work: Callable[[], T]) -> Callable[[], T]:
-    """The same call with the swap's kernels of :mod:`artnet_core.fused`, which take Triton."""
+    """The same call with the kernels of :mod:`artnet_core.fused`, which take Triton."""
     from artnet_core.fused import use
 
     def work_fused() -> T:

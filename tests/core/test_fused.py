@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -160,17 +160,23 @@ def test_swaps_real_features(
     assert differs.float().mean() < 0.02  # rounding decides between patches that score alike
 
 
+@contextmanager
+def used() -> Iterator[None]:
+    fused.use()
+    try:
+        yield
+    finally:
+        fused.use(False)
+
+
 def test_used_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     gpus = [(8, 6), (9, 0)]
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: gpus[index])
-    fused.use()
-    try:
+    with used():
         assert {"cuda": fused.FUSED} == STEPS_ON
         assert {"cuda": fused.conv_relu} == CONV_RELU_ON
         assert {"cuda": fused.max_pool} == MAX_POOL_ON
-    finally:
-        fused.use(False)
     assert STEPS_ON == CONV_RELU_ON == MAX_POOL_ON == {}
     for others, found in (([(9, 0), (7, 5)], "9.0, 7.5"), ([], "none")):
         gpus[:] = others
@@ -226,13 +232,15 @@ def test_nothing_in_a_frame_waits(
     started = []
     monkeypatch.setattr(JITFunction, "run", lambda self, *_arguments, **_options: started.append(self.__name__))
     monkeypatch.setattr(torch.cuda, "device", lambda _device: nullcontext())
-    monkeypatch.setitem(STEPS_ON, "cuda", fused.FUSED)
-    with pretended(device) as gpu:
+    # What cuDNN gives has no shape without values.
+    monkeypatch.setattr(torch, "cudnn_convolution_relu", lambda *arguments: F.conv2d(*arguments).relu())
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pretended(device) as gpu, used():
         model = artnet.load("artnet_fast", device, torch.float16)
         style, frame = model.encode(torch.rand(1, 3, *size)), torch.rand(1, 3, *size).to(device)
         for captures in (False, True):  # what is made once is there by the second time
             started.clear()
             gpu.captures = captures
             assert model.stylize_frame(frame, style, detail=detail).shape == frame.shape
-    once = {"_best_of_parts", "_best_of_all", "_mean_of_patches"}
+    once = {"_best_of_parts", "_best_of_all", "_mean_of_patches", "_highest_of_cells"}
     assert set(started) == (once if detail == 0.3 else once | {"_best_in_window", "_take_turn"})

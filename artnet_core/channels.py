@@ -57,24 +57,19 @@ def measure_channels(model: ArtNet, images: Iterable[Tensor]) -> dict[str, UnitC
     maxima: dict[str, list[Tensor]] = {name: [] for name in model.encoder.widths}
     means: dict[str, list[Tensor]] = {name: [] for name in model.encoder.widths}
 
-    def note(name: str, output: Tensor) -> None:
-        maxima[name].append(output.amax(dim=(0, 2, 3)).float().cpu())
-        means[name].append(output.float().mean(dim=(0, 2, 3)).cpu())
-
     def hook(name: str) -> torch.utils.hooks.RemovableHandle:
         def record(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            note(name, output)
+            maxima[name].append(output.amax(dim=(0, 2, 3)).float().cpu())
+            means[name].append(output.float().mean(dim=(0, 2, 3)).cpu())
 
         return model.encoder.get_submodule(name).register_forward_hook(record)
 
-    # conv1 may be called several times for one picture, some rows at a time: its whole output is a block.
-    handles = [hook(name) for name in model.encoder.widths if name != "conv1"]
+    handles = [hook(name) for name in model.encoder.widths]
     try:
         for batch in images:
             check_images(batch)
             for image in batch:
-                blocks = model.encoder(pad_images(image[None].to(model.device, model.image_dtype)), model.dtype)
-                note("conv1", blocks["conv1"])
+                model.encoder(pad_images(image[None].to(model.device, model.image_dtype)), model.dtype)
     finally:
         for handle in handles:
             handle.remove()

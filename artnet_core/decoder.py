@@ -65,8 +65,14 @@ class Decoder(nn.Module):
         pixels = sum(len(widths) * stride for stride, widths in self.stages.items())  # the 1x1 counted as a 3x3
         return math.ceil((pixels + 2) / max(self.stages))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features ``[B, C, h, w]`` to RGB images ``[B, 3, h * stride, w * stride]``, about 0..1, not clamped."""
+    def forward(self, features: Tensor, whole: bool = False) -> Tensor:
+        """Features ``[B, C, h, w]`` to RGB images ``[B, 3, h * stride, w * stride]``, about 0..1, not clamped.
+
+        Args:
+            features: aggregated.
+            whole: calls every layer once, for who looks at what single layers give. By default the last stage goes over
+                large maps some rows at a time, with the same result.
+        """
         x, first_stride, last_stride = features, max(self.stages), min(self.stages)
         for stride in self.stages:
             if stride < first_stride:
@@ -76,23 +82,23 @@ class Decoder(nn.Module):
         cosines = with_border(
             features[:, -DCT_CHANNELS:], cells_read(self.rim(last_stride), first_stride // last_stride)
         )
-        return self._last_stage(x, cosines, features.shape[2])
+        return self._last_stage(x, cosines, features.shape[2], whole)
 
-    def _stage(self, stride: int, x: Tensor, skipped: Tensor | None = None) -> Tensor:
+    def _stage(self, stride: int, x: Tensor, cosines: Tensor | None = None) -> Tensor:
         """``[B, C, h, w]`` to ``[B, width, H / stride, W / stride]``, the last stage's with a border for the head."""
         first, *others = self.get_submodule(f"stride{stride}").children()
         if stride == max(self.stages):
             x = with_border(conv_relu(first, x), self.rim(stride))
         else:
             x = first(x)
-            if skipped is not None:
-                x += skipped
+            if cosines is not None:
+                x += self.skip(cosines)
             x = F.relu(x, inplace=True)
         for conv in others:
             x = conv_relu(conv, x)  # a cell less at each border
         return x
 
-    def _last_stage(self, x: Tensor, cosines: Tensor, rows: int) -> Tensor:
+    def _last_stage(self, x: Tensor, cosines: Tensor, rows: int, whole: bool) -> Tensor:
         """The last stage and the head, from what both read with its border, some rows at a time.
 
         All maps of a picture's resolution are here. A piece of them fits a CPU's caches, and memory that is used again
@@ -102,6 +108,7 @@ class Decoder(nn.Module):
             x: the stage before, ``[B, C, h, w]``.
             cosines: for the skip connection, ``[B, 40, h', w']``.
             rows: of the features.
+            whole: whether all at once.
         """
         stride, first_stride = min(self.stages), max(self.stages)
         # What a row of the features becomes here, in values and in rows of both inputs.
@@ -109,13 +116,13 @@ class Decoder(nn.Module):
         rows_of_x = first_stride // stride // 2
         border_of_x = x.shape[2] - rows_of_x * rows
         border_of_cosines = cosines.shape[2] - rows
-        step = max(1, largest_piece(x.device) // values)
+        step = rows if whole else max(1, largest_piece(x.device) // values)
         pieces = []
         for top in range(0, rows, step):
             end = min(top + step, rows)
             piece = x[:, :, rows_of_x * top : rows_of_x * end + border_of_x]
-            skipped = self.skip(cosines[:, :, top : end + border_of_cosines])
-            pieces.append(F.pixel_shuffle(self.head(self._stage(stride, piece, skipped)), 2))
+            piece = self._stage(stride, piece, cosines[:, :, top : end + border_of_cosines])
+            pieces.append(F.pixel_shuffle(self.head(piece), 2))
         return torch.cat(pieces, 2) if len(pieces) > 1 else pieces[0]
 
 

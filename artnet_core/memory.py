@@ -47,14 +47,14 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     The three run one after the other, so the largest counts, together with what lies beside it: the frame and the
     features of content and style. The tensors that are alive at once are counted by the layers' widths:
 
-    * encoder: the aggregated features, with the outputs of the first pool, conv2 and conv3, or of conv1, which a CPU
-      makes in pieces, and of its pool, on other devices with int64 indices.
+    * encoder: the aggregated features, with the outputs of the first pool, conv2 and conv3, or of conv1, which is made
+      in pieces on a CPU and where its dtype is another, and of its pool, elsewhere than on a CPU with int64 indices.
     * S2: the projected content with the cells that are matched, and a block of the correlation volume and its two sums
       beside the windows of its patches, or for large pictures what refining matches reads of both maps; or three
       maps of the content's size (projected, gathered, gathered in place) with a table of the style's cells.
     * decoder: the largest convolution: its input and output, and where it begins a stage a copy of each; of the last
-      stage what it reads, a piece of its maps, and the picture in pieces and whole; beside the features in the
-      decoder's own dtype.
+      stage what it reads, a piece of its maps, and the picture in pieces and whole; beside the result and the features
+      in the decoder's own dtype.
 
     The style is taken to be as large as the frame.
 
@@ -78,7 +78,7 @@ def inference_bytes(model: ArtNet, height: int, width: int, device: torch.device
     padded = (rows + 2 * MARGIN) * (columns + 2 * MARGIN)
     encoder = _encoder_bytes(model, padded, element, device) + feature_values * element
     transfer = _transfer_bytes(channels, model.layers[COMPARED_LAYER], grid, grid, element, device)
-    decoder = _decoder_bytes(model, rows * columns, element, device)
+    decoder = _decoder_bytes(model, rows * columns, element, device) + 3 * height * width * _FLOAT32
     if model.feature_dtype != model.dtype:
         decoder += feature_values * element
     return int(_RESERVE * (beside + max(encoder, transfer, decoder)))
@@ -148,12 +148,14 @@ def _encoder_bytes(model: ArtNet, pixels: int, element: int, device: torch.devic
     conv1, conv2, conv3 = (model.encoder.widths[name] for name in ("conv1", "conv2", "conv3"))
     images = 3 * model.image_dtype.itemsize
     convolutions = (conv1 + conv2 + conv3) * element / 16
-    if device.type == "cpu":
-        # conv1's piece is in the images' dtype, and beside it the maxima of its rows.
-        piece = 2 * min(pixels * conv1 / 4, 2 * piece_elements(device)) * model.image_dtype.itemsize
-        first = pixels * 2 * conv1 * element / 16 + piece
+    on_cpu, of_image = device.type == "cpu", model.image_dtype.itemsize
+    # Beside a value of conv1 is its row's maximum, or a fourth of what the pool gives with its place.
+    value = of_image + (of_image if on_cpu else (of_image + _INT64) / 4)
+    if on_cpu or model.image_dtype != model.dtype:
+        piece = min(pixels * conv1 / 4, 2 * piece_elements(device))
+        first = pixels * 2 * conv1 * element / 16 + piece * value
     else:
-        first = pixels * conv1 * (element / 4 + (element + _INT64) / 16)
+        first = pixels * conv1 / 4 * value
     return int(pixels * images + max(first, pixels * convolutions))
 
 

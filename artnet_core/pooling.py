@@ -33,11 +33,12 @@ def max_pool(x: Tensor, stride: int) -> Tensor:
         return F.max_pool2d(x, 3, stride, padding=2 - stride, ceil_mode=True)
     batch, channels, height, width = x.shape
     shape = batch, channels, height // stride, width // stride
-    result = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
+    result = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     rows = max(1, piece_elements(x.device) // (batch * channels * width))
     for top in range(0, shape[2], rows):
         piece = result[:, :, top : top + rows]
-        of_rows = torch.empty((*piece.shape[:3], width), dtype=x.dtype, memory_format=torch.channels_last)
+        wide = (*piece.shape[:3], width)
+        of_rows = torch.empty(wide, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
         _highest_of_three(x, 2, top, stride, of_rows)
         _highest_of_three(of_rows, 3, 0, stride, piece)
     return result

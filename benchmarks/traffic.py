@@ -1,8 +1,8 @@
 """What a frame takes, counted: operations, bytes that they read and write, and the peak of memory.
 
 ``python -m benchmarks.traffic --sizes 512 1080p 4k`` runs one frame on the CPU. The counts are the same whatever else
-the machine does, and so show what a change saves where no time can be trusted. A GPU goes over S2 in larger pieces,
-with fewer operations and as many bytes.
+the machine does, and so show what a change saves where no time can be trusted. A GPU goes over large maps in larger
+pieces or as a whole: with fewer operations, and in the encoder's pools with fewer bytes.
 """
 
 from __future__ import annotations

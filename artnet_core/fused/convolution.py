@@ -7,7 +7,13 @@ from torch import Tensor, nn
 
 
 def conv_relu(conv: nn.Module, x: Tensor) -> Tensor:
-    """Like :func:`artnet_core.convolution.conv_relu`, for an ``nn.Conv2d`` whose weights lie where ``x`` does."""
+    """:func:`artnet_core.convolution.conv_relu`, fused, for an ``nn.Conv2d`` whose weights lie where ``x`` does.
+
+    Raises:
+        RuntimeError: the map or the weights take gradients, which do not pass.
+    """
+    if torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in conv.parameters())):
+        raise RuntimeError("Gradients do not pass through fused kernels: call artnet_core.fused.use(False).")
     assert isinstance(conv, nn.Conv2d) and not isinstance(conv.padding, str)
     result: Tensor = torch.cudnn_convolution_relu(
         x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups

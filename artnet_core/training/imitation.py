@@ -56,7 +56,7 @@ def begin_like(decoder: Decoder, features: Tensor, example: Decoder, example_fea
 def _outputs(decoder: Decoder, features: Tensor) -> dict[str, Tensor]:
     """What every layer of a decoder gives of the picture before its ReLU, by the layer's name."""
     layers = [name for name, m in decoder.named_modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
-    outputs = outputs_of(decoder, layers, features)
+    outputs = outputs_of(decoder, layers, lambda: decoder(features, whole=True))
     outputs[f"stride{min(decoder.stages)}.0"] += outputs.pop("skip")
     for stride, widths in decoder.stages.items():
         ratio = max(decoder.stages) // stride

@@ -75,7 +75,7 @@ def narrow(
 
 def _layers(encoder: Encoder, decoder: Decoder, share: float, images: Tensor, last_block: str) -> dict[str, _Layer]:
     units = trunk_up_to(last_block)
-    given = outputs_of(encoder, [f"{name}.conv" for name in units], images)
+    given = outputs_of(encoder, [f"{name}.conv" for name in units], lambda: encoder(images))
     outputs = {name: given[f"{name}.conv"] for name in units}
     missed = _missed(encoder, decoder, outputs)
     layers = {}

@@ -119,7 +119,6 @@ def test_operations_are_injected() -> None:
 
 
 def test_conv1_is_float32_in_bfloat16(model: ArtNet) -> None:
-    """Strip by strip it is what it is as a whole."""
     half = load(dtype=torch.bfloat16)
     images = torch.rand(1, 3, 200, 2048, generator=torch.Generator().manual_seed(0))
     assert half.image_dtype == torch.float32

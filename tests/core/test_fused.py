@@ -219,6 +219,7 @@ def test_gradients_do_not_pass() -> None:
     for work in (
         lambda: fused.reassemble(torch.zeros(3, 3, dtype=torch.int64), style),
         lambda: fused.max_pool(style[None], 1),
+        lambda: fused.conv_relu(torch.nn.Conv2d(3, 2, 1), style[None].detach()),
     ):
         with torch.enable_grad(), pytest.raises(RuntimeError, match=r"Gradients do not pass .*use\(False\)"):
             work()

@@ -37,18 +37,21 @@ def test_the_estimate_fits_the_measured_peak(name: str, size: tuple[int, int], d
 
 @pytest.mark.parametrize("name", ["artnet", "artnet_fast"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_encoder_and_decoder_fit_their_own_estimates(name: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(("height", "width"), [(512, 512), (1008, 704)])
+def test_encoder_and_decoder_fit_their_own_estimates(name: str, dtype: torch.dtype, height: int, width: int) -> None:
     """Where S2 takes more than either, the estimate of all does not show what they hold."""
     model = artnet.load(name, dtype=dtype)
-    height, width = 1008, 704
     frame = torch.rand(1, 3, height, width)
     features = model.encode(frame)
     padded = (height + 2 * MARGIN) * (width + 2 * MARGIN)
     encoder = _encoder_bytes(model, padded, dtype.itemsize, model.device) + features.data.nbytes
     copy = features.data.nbytes if model.feature_dtype != dtype else 0
     decoder = _decoder_bytes(model, height * width, dtype.itemsize, model.device) + copy + frame.nbytes
-    assert peak_bytes(lambda: model.encode(frame)) <= 1.1 * encoder
-    assert peak_bytes(lambda: model.decode(features)) <= 1.1 * decoder
+    for measured, estimate in (
+        (peak_bytes(lambda: model.encode(frame)), encoder),
+        (peak_bytes(lambda: model.decode(features)), decoder),
+    ):
+        assert measured <= 1.1 * estimate <= 1.8 * measured
 
 
 @pytest.mark.parametrize("method", ALL_METHODS)

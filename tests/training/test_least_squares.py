@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core import decoder as decoder_module
 from artnet_core.adain import adain
 from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, shipped_models
 from artnet_core.dct import CHANNELS
@@ -25,6 +26,7 @@ from artnet_core.training.export import PrunedEncoder, load_pruned_encoder, save
 from artnet_core.training.imitation import begin_like
 from artnet_core.training.least_squares import fit_convolution
 from artnet_core.training.narrow import narrow
+from artnet_core.training.outputs import outputs_of
 
 from .conftest import EXAMPLES, curve
 
@@ -75,8 +77,14 @@ def fresh(stages: dict[int, list[int]], seed: int) -> Decoder:
 
 
 @pytest.mark.parametrize(("skip", "unexplained_share"), [(0.0, 1e-4), (1.0, 0.05)])
-def test_a_decoder_of_the_same_shape_becomes_its_example(skip: float, unexplained_share: float) -> None:
-    """Up to rounding, and where the skip connection adds to a stage, which is fitted before it, nearly."""
+def test_a_decoder_of_the_same_shape_becomes_its_example(
+    skip: float, unexplained_share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to rounding, and where the skip connection adds to a stage, which is fitted before it, nearly.
+
+    Also where maps are so large that decoders go over them in pieces.
+    """
+    monkeypatch.setattr(decoder_module, "largest_piece", lambda device: 1)
     example, decoder = fresh(STAGES, 0), fresh(STAGES, 1)
     example.skip.weight.mul_(skip)
     features = torch.randn(4, CHANNELS + 6, 12, 12, generator=torch.Generator().manual_seed(2))
@@ -84,6 +92,12 @@ def test_a_decoder_of_the_same_shape_becomes_its_example(skip: float, unexplaine
     unseen = torch.randn(1, CHANNELS + 6, 7, 9, generator=torch.Generator().manual_seed(3))
     wanted = example(unseen)
     assert (decoder(unseen) - wanted).square().mean() < unexplained_share * wanted.var()
+
+
+def test_outputs_of_a_layer_that_is_called_twice_are_refused() -> None:
+    layer = torch.nn.Linear(1, 1)
+    with pytest.raises(RuntimeError, match="more than once"):
+        outputs_of(torch.nn.Sequential(layer), ["0"], lambda: layer(layer(torch.zeros(1))))
 
 
 def test_a_smaller_decoder_begins_near_its_example() -> None:

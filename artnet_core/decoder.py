@@ -70,7 +70,7 @@ class Decoder(nn.Module):
 
         Args:
             features: aggregated.
-            whole: calls every layer once, for who looks at what single layers give. By default the last stage goes over
+            whole: calls every layer once, for callers that look at single layers. By default the last stage goes over
                 large maps some rows at a time, with the same result.
         """
         x, first_stride, last_stride = features, max(self.stages), min(self.stages)

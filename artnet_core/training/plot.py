@@ -23,7 +23,7 @@ _COLORS = (
 
 _WIDTH, _HEIGHT = 1040, 560
 _LEFT, _TOP, _RIGHT, _BOTTOM = 90, 60, 290, 60
-_TICKS = 5
+_MOST_TICKS = 7
 
 Line = Sequence[tuple[float, float]]
 
@@ -67,11 +67,13 @@ def line_plot(
     draw.text((_LEFT, 14), title, _INK, heading)
     draw.text((_LEFT, _TOP - 18), y_label, _FAINT, text)
     draw.text(((_WIDTH - _RIGHT + _LEFT) / 2, _HEIGHT - 28), x_label, _FAINT, text, anchor="ma")
-    for tick in range(_TICKS + 1):
-        x, y = left + (right - left) * tick / _TICKS, low + (high - low) * tick / _TICKS
+    draw.line([place(left, low), place(right, low)], _FAINT)
+    for x in ticks(left, right):
+        draw.text((place(x, low)[0], _HEIGHT - _BOTTOM + 6), f"{x:,.10g}", _FAINT, text, anchor="ma")
+    for value in log_ticks(10**low, 10**high) if log_y else ticks(low, high):
+        y = level(value)
         draw.line([place(left, y), place(right, y)], _GRID)
-        draw.text((_LEFT - 8, place(left, y)[1]), f"{10**y if log_y else y:.3g}", _FAINT, text, anchor="rm")
-        draw.text((place(x, low)[0], _HEIGHT - _BOTTOM + 6), f"{x:.4g}", _FAINT, text, anchor="ma")
+        draw.text((_LEFT - 8, place(left, y)[1]), f"{value:,.10g}", _FAINT, text, anchor="rm")
     for index, (name, line) in enumerate(shown.items()):
         color = _COLORS[index % len(_COLORS)]
         places = [place(x, y) for x, y in line]
@@ -83,6 +85,23 @@ def line_plot(
         draw.line([(_WIDTH - _RIGHT + 16, top + 8), (_WIDTH - _RIGHT + 40, top + 8)], color, 3)
         draw.text((_WIDTH - _RIGHT + 48, top), name, _INK, text)
     return image
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers, evenly spaced, from low to high: at most seven, and at least two."""
+    raw = (high - low) / (_MOST_TICKS - 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from low to high for a logarithmic axis: 1, 2 and 5 times powers of ten, where there are three."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    round_ones = [round(factor * 10.0**power, 12) for power in powers for factor in (1, 2, 5)]
+    found = [value for value in round_ones if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+    return found if len(found) > 2 else ticks(low, high)
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

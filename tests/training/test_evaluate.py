@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from artnet_core.checkpoint import DEFAULT_MODEL, shipped_models
@@ -15,7 +18,7 @@ from artnet_core.scores import style_distance
 from artnet_core.training.__main__ import main
 from artnet_core.training.evaluate import crossing
 from artnet_core.training.judge import choose_judge
-from artnet_core.training.plot import line_plot
+from artnet_core.training.plot import line_plot, log_ticks, ticks
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -76,6 +79,21 @@ def test_crossings_lie_between_the_points() -> None:
     assert crossing(line, 0.4) == pytest.approx(0.7)
     assert crossing(line, 0.2) == pytest.approx(0.5)
     assert crossing(line, 0.6) is None
+
+
+@given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e6))
+def test_ticks_are_few_round_and_within(low: float, size: float) -> None:
+    found = ticks(low, low + size)
+    assert 2 <= len(found) <= 7
+    assert low - 1e-6 * size <= found[0] and found[-1] <= low + size * (1 + 1e-6)
+    step = found[1] - found[0]
+    digit = step / 10 ** math.floor(math.log10(step) + 1e-6)
+    assert min(abs(digit - of) for of in (1, 2, 5)) < 1e-3
+
+
+def test_ticks_of_a_logarithmic_axis() -> None:
+    assert log_ticks(22.4, 5997) == [50, 100, 200, 500, 1000, 2000, 5000]
+    assert log_ticks(0.9, 1.3) == ticks(0.9, 1.3)
 
 
 def test_plots_leave_out_what_has_no_place() -> None:

@@ -73,15 +73,11 @@ class Decoder(nn.Module):
             whole: calls every layer once, for callers that look at single layers. By default the last stage goes over
                 large maps some rows at a time, with the same result.
         """
-        x, first_stride, last_stride = features, max(self.stages), min(self.stages)
-        for stride in self.stages:
-            if stride < first_stride:
-                x = with_border(x, cells_read(self.rim(stride), 2))
-            if stride > last_stride:
-                x = self._stage(stride, x)
-        cosines = with_border(
-            features[:, -DCT_CHANNELS:], cells_read(self.rim(last_stride), first_stride // last_stride)
-        )
+        *strides, last = self.stages
+        x = features
+        for stride in strides:
+            x = with_border(self._stage(stride, x), cells_read(self.rim(stride // 2), 2))
+        cosines = with_border(features[:, -DCT_CHANNELS:], cells_read(self.rim(last), strides[0] // last))
         return self._last_stage(x, cosines, features.shape[2], whole)
 
     def _stage(self, stride: int, x: Tensor, cosines: Tensor | None = None) -> Tensor:
@@ -116,7 +112,7 @@ class Decoder(nn.Module):
         rows_of_x = first_stride // stride // 2
         border_of_x = x.shape[2] - rows_of_x * rows
         border_of_cosines = cosines.shape[2] - rows
-        step = rows if whole else max(1, largest_piece(x.device) // values)
+        step = rows if whole else max(1, last_stage_piece(x.device) // values)
         pieces = []
         for top in range(0, rows, step):
             end = min(top + step, rows)
@@ -126,7 +122,7 @@ class Decoder(nn.Module):
         return torch.cat(pieces, 2) if len(pieces) > 1 else pieces[0]
 
 
-def largest_piece(device: torch.device) -> int:
+def last_stage_piece(device: torch.device) -> int:
     """Values of a map of the last stage that are worked on at a time: on a CPU those of 512 x 512 pixels, 16 MB."""
     return 4 * piece_elements(device)
 

@@ -246,7 +246,7 @@ class Encoder(nn.Module):
             return max_pool(output, 2).to(dtype), F.avg_pool2d(output, pooling) if pooling > 1 else output.to(dtype)
         batch, _, height, width = images.shape
         values = batch * self.widths["conv1"] * math.ceil(width / 2)  # of a row
-        rows = max(1, 2 * piece_elements(images.device) // values // (2 * pooling)) * 2 * pooling
+        rows = max(1, conv1_piece(images.device) // values // (2 * pooling)) * 2 * pooling
         highest, averaged = [], []
         for top in range(0, math.ceil(height / 2), rows):
             end = top + rows
@@ -261,6 +261,11 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """All blocks by name; see :meth:`blocks`."""
         return dict(self.blocks(images, dtype))
+
+
+def conv1_piece(device: torch.device) -> int:
+    """Values of conv1's output that are made at a time, where nobody reads it as a whole."""
+    return 2 * piece_elements(device)
 
 
 def widths_of(state: Mapping[str, Tensor], units: Iterable[str] = TRUNK) -> dict[str, int]:

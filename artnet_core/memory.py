@@ -10,7 +10,8 @@ from typing import TypeVar
 import torch
 
 from .aggregation import MARGIN, MULTIPLE
-from .decoder import largest_piece
+from .decoder import last_stage_piece
+from .encoder import conv1_piece
 from .features import Features
 from .model import ArtNet
 from .pieces import piece_elements
@@ -146,17 +147,16 @@ def _refining_bytes(compared: int, content: tuple[int, int], pooling: int, devic
 
 def _encoder_bytes(model: ArtNet, pixels: int, element: int, device: torch.device) -> int:
     conv1, conv2, conv3 = (model.encoder.widths[name] for name in ("conv1", "conv2", "conv3"))
-    images = 3 * model.image_dtype.itemsize
     convolutions = (conv1 + conv2 + conv3) * element / 16
     on_cpu, of_image = device.type == "cpu", model.image_dtype.itemsize
     # Beside a value of conv1 is its row's maximum, or a fourth of what the pool gives with its place.
     value = of_image + (of_image if on_cpu else (of_image + _INT64) / 4)
     if on_cpu or model.image_dtype != model.dtype:
-        piece = min(pixels * conv1 / 4, 2 * piece_elements(device))
+        piece = min(pixels * conv1 / 4, conv1_piece(device))
         first = pixels * 2 * conv1 * element / 16 + piece * value
     else:
         first = pixels * conv1 / 4 * value
-    return int(pixels * images + max(first, pixels * convolutions))
+    return int(pixels * 3 * of_image + max(first, pixels * convolutions))
 
 
 def _decoder_bytes(model: ArtNet, pixels: int, element: int, device: torch.device) -> int:
@@ -169,7 +169,7 @@ def _decoder_bytes(model: ArtNet, pixels: int, element: int, device: torch.devic
         if stride > min(model.decoder.stages):
             needed = max(2 * read + begin, later)
         else:
-            share = min(1.0, largest_piece(device) / given[0])
+            share = min(1.0, last_stage_piece(device) / given[0])
             needed = max(2 * read, read + share * max(begin, later) + 2 * 3 * pixels)
         largest = max(largest, needed)
         read = given[-1]

@@ -1,10 +1,6 @@
-"""What all kernels that compare patches share: what they read, how they multiply it, and where they run."""
+"""What all kernels that compare patches share: what they read, and how they multiply it."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
 
 import torch
 import triton
@@ -12,21 +8,6 @@ import triton.language as tl
 from torch import Tensor
 
 from ..matching import patch_weights
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def on_its_device(step: Callable[P, T]) -> Callable[P, T]:
-    """Runs a step on the GPU of its first tensor: Triton starts kernels on the current one, wherever tensors lie."""
-
-    @wraps(step)
-    def run(*arguments: P.args, **options: P.kwargs) -> T:
-        first = arguments[0]
-        with torch.cuda.device(first.device if isinstance(first, Tensor) and first.is_cuda else -1):
-            return step(*arguments, **options)
-
-    return run
 
 
 class Cells:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .starting import refuse_gradients
+
 
 def conv_relu(conv: nn.Module, x: Tensor) -> Tensor:
     """:func:`artnet_core.convolution.conv_relu`, fused, for an ``nn.Conv2d`` whose weights lie where ``x`` does.
@@ -12,9 +14,8 @@ def conv_relu(conv: nn.Module, x: Tensor) -> Tensor:
     Raises:
         RuntimeError: the map or the weights take gradients, which do not pass.
     """
-    if torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in conv.parameters())):
-        raise RuntimeError("Gradients do not pass through fused kernels: call artnet_core.fused.use(False).")
     assert isinstance(conv, nn.Conv2d) and not isinstance(conv.padding, str)
+    refuse_gradients(x, conv.weight, conv.bias)
     result: Tensor = torch.cudnn_convolution_relu(
         x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups
     )

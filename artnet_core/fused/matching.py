@@ -12,7 +12,8 @@ import triton.language as tl
 from torch import Tensor
 
 from ..matching import Windows
-from .cells import Cells, block_channels, keep_best, on_its_device, patch_scores, precision
+from .cells import Cells, block_channels, keep_best, patch_scores, precision
+from .starting import on_its_device
 
 _BLOCK = 64
 

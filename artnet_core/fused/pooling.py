@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .cells import on_its_device
+from .starting import on_its_device, refuse_gradients
 
 _BLOCK_CELLS, _BLOCK_CHANNELS = 8, 128
 
@@ -19,8 +19,7 @@ def max_pool(x: Tensor, stride: int) -> Tensor:
     Raises:
         RuntimeError: the map takes gradients, which do not pass.
     """
-    if torch.is_grad_enabled() and x.requires_grad:
-        raise RuntimeError("Gradients do not pass through fused kernels: call artnet_core.fused.use(False).")
+    refuse_gradients(x)
     batch, channels, height, width = x.shape
     shape = batch, channels, height // stride, width // stride
     out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)

@@ -8,7 +8,8 @@ import triton.language as tl
 from torch import Tensor
 
 from ..propagation import TURNS
-from .cells import Cells, block_channels, on_its_device
+from .cells import Cells, block_channels
+from .starting import on_its_device
 
 _BLOCK = 16
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..constants import constant
 from ..swap import falloff_weights
-from .cells import on_its_device
+from .starting import on_its_device, refuse_gradients
 
 _BLOCK_CELLS, _BLOCK_CHANNELS = 8, 128
 
@@ -21,8 +21,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
     Raises:
         RuntimeError: the style takes gradients, which do not pass.
     """
-    if torch.is_grad_enabled() and style.requires_grad:
-        raise RuntimeError("Gradients do not pass through fused kernels: call artnet_core.fused.use(False).")
+    refuse_gradients(style)
     channels, _, style_width = style.shape
     rows, columns = matches.shape
     height, width = rows + patch_size - 1, columns + patch_size - 1

@@ -8,7 +8,8 @@ import triton.language as tl
 from torch import Tensor
 
 from ..refinement import windows
-from .cells import Cells, block_channels, keep_best, on_its_device, patch_scores, precision
+from .cells import Cells, block_channels, keep_best, patch_scores, precision
+from .starting import on_its_device
 
 _LARGEST_BLOCK = 64
 

@@ -109,6 +109,6 @@ def test_pieces_of_the_last_stage_change_nothing(
     whole = decoder(features)
     heads: list[torch.Size] = []
     decoder.head.register_forward_hook(lambda _module, _inputs, output: heads.append(output.shape))
-    monkeypatch.setattr(decoder_module, "largest_piece", lambda device: values)
+    monkeypatch.setattr(decoder_module, "last_stage_piece", lambda device: values)
     torch.testing.assert_close(decoder(features), whole)
     assert len(heads) > 1

@@ -182,7 +182,7 @@ def test_used_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         gpus[:] = others
         with pytest.raises(RuntimeError, match=rf"8\.0 or more .* are: {found}\. Do without"):
             fused.use()
-    assert STEPS_ON == {}
+    assert STEPS_ON == CONV_RELU_ON == MAX_POOL_ON == {}
 
 
 @few

@@ -76,15 +76,16 @@ def fresh(stages: dict[int, list[int]], seed: int) -> Decoder:
     return decoder.requires_grad_(False)
 
 
+@pytest.mark.parametrize("piece", [1, 2**20])
 @pytest.mark.parametrize(("skip", "unexplained_share"), [(0.0, 1e-4), (1.0, 0.05)])
 def test_a_decoder_of_the_same_shape_becomes_its_example(
-    skip: float, unexplained_share: float, monkeypatch: pytest.MonkeyPatch
+    skip: float, unexplained_share: float, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Up to rounding, and where the skip connection adds to a stage, which is fitted before it, nearly.
 
     Also where maps are so large that decoders go over them in pieces.
     """
-    monkeypatch.setattr(decoder_module, "largest_piece", lambda device: 1)
+    monkeypatch.setattr(decoder_module, "last_stage_piece", lambda device: piece)
     example, decoder = fresh(STAGES, 0), fresh(STAGES, 1)
     example.skip.weight.mul_(skip)
     features = torch.randn(4, CHANNELS + 6, 12, 12, generator=torch.Generator().manual_seed(2))

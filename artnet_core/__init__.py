@@ -1,12 +1,12 @@
 """ArtNet: real-time universal style transfer by zero-channel pruning and the sandwich swap transform."""
 
-from .adain import adain
 from .checkpoint import CheckpointError, load, save
 from .features import Features
 from .model import ArtNet
-from .pruning import PruningReport, prune_zero_channels
-from .sandwich import sandwich_swap
-from .swap import swap
+from .pruning.zero_channels import PruningReport, prune_zero_channels
+from .transfer.adain import adain
+from .transfer.sandwich import sandwich_swap
+from .transfer.swap import swap
 
 __all__ = [
     "ArtNet",

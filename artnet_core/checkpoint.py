@@ -16,10 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .aggregation import LAYERS
-from .decoder import Decoder, stages_of
-from .encoder import BLOCK_STRIDES, Encoder, fold_batch_norm, trunk_up_to, widths_of
 from .model import ArtNet, layer_widths
+from .network.aggregation import LAYERS
+from .network.decoder import Decoder, stages_of
+from .network.encoder import BLOCK_STRIDES, Encoder, fold_batch_norm, trunk_up_to, widths_of
 
 FORMAT_VERSION = 3
 """1: upsampling by nearest neighbours and 3x3 convolutions; 2: the same as transposed convolutions; 3: the picture's
@@ -61,7 +61,7 @@ def load(
             ``artnet_fast`` or ``artnet_unpruned``.
         device: where the model goes.
         dtype: float32, float16 or bfloat16; what bfloat16 is too coarse for is float32 in any case, see
-            :meth:`ArtNet.place`.
+            :meth:`ArtNet.to`.
         operations: namespace that ``Conv2d`` and ``ConvTranspose2d`` come from.
 
     Raises:
@@ -73,7 +73,7 @@ def load(
     path = shipped[DEFAULT_MODEL] if path is None else names.get(str(path), Path(path))
     state, metadata = read_checkpoint(path)
     model = build_model(path, state, metadata, operations=operations)
-    return model.place(device, dtype)
+    return model.to(device, dtype).to(memory_format=torch.channels_last)
 
 
 def save(model: ArtNet, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
@@ -215,4 +215,4 @@ def build_model(path: Path, state: dict[str, Tensor], metadata: dict[str, str], 
         if extra := set(tensors) - set(module.state_dict()):
             raise CheckpointError(f"{path} has a tensor that fits nowhere: {part}.{min(extra)}.")
         module.load_state_dict(tensors)
-    return ArtNet(encoder, decoder, stride, provenance).seal()
+    return ArtNet(encoder, decoder, stride, provenance, path.stem).freeze()

@@ -5,26 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .channels import channel_table, measure_channels, zeros_over_pictures
-from .chart import channel_chart, zero_chart
 from .checkpoint import load, save
 from .compare import compare_methods
-from .features import Features
-from .memory import Strips, is_out_of_memory
+from .figures import channel_chart, zero_chart
+from .images import Picture, check_ending, pictures_in, read_picture, write_picture
 from .model import ArtNet
-from .picture import Picture, check_ending, pictures_in, read_picture, write_picture
-from .precision import fastest_dtype
-from .pruning import multiply_adds_per_pixel, parameters, prune_zero_channels
-from .sandwich import DEFAULT_DETAIL
-from .steadiness import FrameBefore
-from .transfers import ALL_METHODS, METHODS
+from .pipeline import Pictures, Settings, paint
+from .pruning.channels import channel_table, measure_channels, zeros_over_pictures
+from .pruning.zero_channels import multiply_adds_per_pixel, parameters, prune_zero_channels
+from .runtime import Tiles, fastest_dtype
+from .transfer.methods import ALL_METHODS, METHODS
+from .transfer.sandwich import DEFAULT_DETAIL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,24 +45,25 @@ def stylize(options: argparse.Namespace) -> None:
         raise ValueError(f"--steady is for the frames of a video, but {options.content} is no folder: leave it out.")
     jobs = list(_jobs(options.content, options.style, options.output))
     _check_targets(jobs, options.color)
-    # What worked for one picture is where the next of the same height starts.
-    strips = cache(lambda height: Strips(height, is_out_of_memory, torch.cuda.empty_cache))
+    tiles = Tiles()
+    settings = Settings(options.strength, options.detail, steady=options.steady)
+    color = None if options.color is None else Pictures.of(read_picture(options.color).rgb, str(options.color))
+    progress = tqdm(total=len(jobs), unit="picture", disable=len(jobs) == 1)
+    for style_path, of_style in groupby(jobs, key=itemgetter(1)):
+        group = list(of_style)
+        style = Pictures.of(read_picture(style_path, options.style_size).rgb, str(style_path))
+        alphas: dict[int, Tensor | None] = {}
 
-    def encode(path: Path, size: int | None = None) -> Features:
-        rgb = read_picture(path, size).rgb
-        return strips(rgb.shape[2]).run(lambda strip: model.encode(rgb, strip))
+        def read(index: int, group: list[Job] = group, alphas: dict[int, Tensor | None] = alphas) -> Tensor:
+            picture = read_picture(group[index][0], options.size)
+            alphas[index] = picture.alpha
+            return picture.rgb
 
-    color = None if options.color is None else encode(options.color)
-    textures: dict[Path, Features] = {}
-    before: FrameBefore | None = None
-    for content_path, style_path, target in tqdm(jobs, unit="picture", disable=len(jobs) == 1):
-        if style_path not in textures:
-            textures = {style_path: encode(style_path, options.style_size)}
-            before = FrameBefore() if options.steady else None
-        content = read_picture(content_path, options.size)
-        paint = partial(_paint, model, content.rgb, textures[style_path], color, options, before)
-        rgb = strips(content.rgb.shape[2]).run(paint)
-        write_picture(target, Picture(rgb, content.alpha))
+        content = Pictures(str(options.content), len(group), read)
+        for index, rgb in enumerate(paint(model, content, style, color, settings, tiles=tiles)):
+            write_picture(group[index][2], Picture(rgb, alphas.pop(index)))
+            progress.update()
+    progress.close()
     print(f"Wrote {jobs[0][2]}" if len(jobs) == 1 else f"Wrote {len(jobs)} pictures to {options.output}")
 
 
@@ -132,20 +132,11 @@ def _load(options: argparse.Namespace) -> ArtNet:
         raise ValueError(f"The device {device} cannot be used ({error}).") from error
 
 
-def _paint(
-    model: ArtNet,
-    content: Tensor,
-    texture: Features,
-    color: Features | None,
-    options: argparse.Namespace,
-    before: FrameBefore | None,
-    strip: int | None,
-) -> Tensor:
-    strength, detail = options.strength, options.detail
-    return model.stylize_frame(content, texture, color, strength, detail, strip=strip, before=before)
+Job = tuple[Path, Path, Path]
+"""Content, style and target."""
 
 
-def _jobs(content: Path, style: Path, output: Path) -> Iterator[tuple[Path, Path, Path]]:
+def _jobs(content: Path, style: Path, output: Path) -> Iterator[Job]:
     """Content, style and target of every picture to make; a target folder where either is a folder."""
     if not content.is_dir() and not style.is_dir():
         yield content, style, output
@@ -156,7 +147,7 @@ def _jobs(content: Path, style: Path, output: Path) -> Iterator[tuple[Path, Path
             yield content_path, style_path, output / f"{name}.png"
 
 
-def _check_targets(jobs: Sequence[tuple[Path, Path, Path]], color: Path | None) -> None:
+def _check_targets(jobs: Sequence[Job], color: Path | None) -> None:
     """Raises ValueError where an ending is unknown, or a file would be written over another or one that is read."""
     sources = {path.resolve() for job in jobs for path in job[:2]} | ({color.resolve()} if color else set())
     written: dict[Path, tuple[Path, Path]] = {}

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
 from .features import Features
+from .figures import sheet
 from .model import ArtNet
-from .picture import Picture, to_image
 from .scores import FeatureNetwork, RandomTextureNetwork, color_distance, edge_ssim, sobel_edges, style_distance
-from .transfers import ALL_METHODS, LABELS, METHODS
-
-_BACKGROUND, _INK, _FAINT = (250, 249, 246), (40, 40, 46), (120, 120, 126)
-_MARGIN, _CAPTION, _COLUMNS = 16, 44, 3
+from .transfer.methods import ALL_METHODS, LABELS, METHODS
 
 # Below this the judge of texture runs out of pixels.
 _SMALLEST_SIDE = 16
@@ -55,7 +51,7 @@ def run_method(
 
     Args:
         model: whose decoder draws the result.
-        method: a key of :data:`~artnet_core.transfers.ALL_METHODS`.
+        method: a key of :data:`~artnet_core.transfer.methods.ALL_METHODS`.
         content: ``[1, 3, H, W]``, RGB, 0..1; sides of 16 and more.
         style: ``[1, 3, H', W']``, RGB, 0..1; sides of 16 and more.
         features: of content and style, by ``model``.
@@ -98,7 +94,7 @@ def compare_methods(
         model: encoder and decoder of all methods.
         content: ``[1, 3, H, W]``, RGB, 0..1.
         style: ``[1, 3, H', W']``, RGB, 0..1.
-        methods: keys of :data:`~artnet_core.transfers.ALL_METHODS`, in the order of the sheet.
+        methods: keys of :data:`~artnet_core.transfer.methods.ALL_METHODS`, in the order of the sheet.
         judge: network for the style distance; by default :class:`~artnet_core.scores.RandomTextureNetwork`.
 
     Raises:
@@ -133,37 +129,6 @@ def caption(score: Score) -> str:
     """A score in one line."""
     milliseconds = score.seconds * 1000
     return f"edges {score.edges:.2f}  style {score.style:.2f}  colour {score.color:.3f}  {milliseconds:.0f} ms"
-
-
-def sheet(cells: Sequence[tuple[Tensor, str, str]], columns: int = _COLUMNS) -> Image.Image:
-    """Pictures in rows, each over a title and a line of small print.
-
-    Args:
-        cells: ``([1, 3, H, W], title, small print)``; every picture is fitted into a cell of the first one's size.
-        columns: pictures in a row.
-
-    Returns:
-        An RGB picture.
-    """
-    title, small = ImageFont.load_default(16), ImageFont.load_default(12)
-    height, width = cells[0][0].shape[-2:]
-    # Room for the longest line, which a narrow picture would else cut off.
-    column = max(width, *(math.ceil(small.getlength(line)) for _, _, line in cells))
-    rows = math.ceil(len(cells) / columns)
-    step_x, step_y = column + _MARGIN, height + _CAPTION + _MARGIN
-    image = Image.new("RGB", (columns * step_x + _MARGIN, rows * step_y + _MARGIN), _BACKGROUND)
-    draw = ImageDraw.Draw(image)
-    for index, (picture, name, line) in enumerate(cells):
-        left, top = _MARGIN + index % columns * step_x, _MARGIN + index // columns * step_y
-        pasted = to_image(Picture(picture))
-        scale = min(width / pasted.width, height / pasted.height)
-        fitted = (max(1, round(pasted.width * scale)), max(1, round(pasted.height * scale)))
-        if fitted != pasted.size:
-            pasted = pasted.resize(fitted, Image.Resampling.LANCZOS)
-        image.paste(pasted, (left, top + height - pasted.height))
-        draw.text((left, top + height + 4), name, _INK, title)
-        draw.text((left, top + height + 25), line, _FAINT, small)
-    return image
 
 
 def wait_for(device: torch.device) -> None:

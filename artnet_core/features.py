@@ -2,35 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from typing import TypeVar
+from functools import cached_property
 
 from torch import Tensor
 
-from .adain import channel_statistics
-
-T = TypeVar("T")
+from .transfer.adain import channel_statistics
 
 
 @dataclass(frozen=True)
+class ModelId:
+    """Which model features belong to.
+
+    Attributes:
+        fingerprint: of the weights and of all else that decides features.
+        name: for people: the name of the model file, where there is one. Two models of one name are still two.
+    """
+
+    fingerprint: str
+    name: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelId) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def told_from(self, other: ModelId) -> str:
+        """The name, and the fingerprint where the name alone would not tell the two models apart."""
+        named = self.name or "a model without a name"
+        return f"{named} ({self.fingerprint})" if self.name == other.name else named
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Features:
     """The aggregated features of a batch of pictures.
 
+    Two of them are equal where they are the same object: to compare values, compare ``data``.
+
     Attributes:
-        data: ``[B, C, h, w]``, float; covers the picture and up to one cell more at the right and at the bottom.
+        data: ``[B, C, h, w]``, float; covers the picture and up to one position more at the right and at the bottom.
         layers: channels of each encoder block, in the order in which ``data`` concatenates them.
-        stride: pixels of the picture per cell of ``data``.
+        stride: pixels of the picture per position of ``data``.
         size: height and width of the picture in pixels.
-        model: fingerprint of the model the features belong to.
+        model: which model the features belong to.
     """
 
     data: Tensor
     layers: Mapping[str, int]
     stride: int
     size: tuple[int, int]
-    model: str
+    model: ModelId
+
+    def __repr__(self) -> str:
+        batch, channels, height, width = self.data.shape
+        picture_height, picture_width = self.size
+        return (
+            f"Features({batch} x {channels} channels at {height} x {width} positions of stride {self.stride}, "
+            f"of pictures of {picture_height} x {picture_width} pixels, {self.data.dtype}, {self.data.device}, "
+            f"model {self.model.name or self.model.fingerprint})"
+        )
 
     @cached_property
     def statistics(self) -> tuple[Tensor, Tensor]:
@@ -46,19 +78,6 @@ class Features:
         if len(self.data) == 1:
             return self
         return self.with_data(self.data[index : index + 1])
-
-
-def one_for_all(count: int, make: Callable[[int], T]) -> Callable[[int], T]:
-    """What is made of each frame's picture: of several each when it is its turn, of a single one once for all frames.
-
-    Args:
-        count: of the pictures.
-        make: index to what is made of that picture.
-    """
-    if count > 1:
-        return make
-    only = cache(lambda: make(0))
-    return lambda _index: only()
 
 
 def picture_count(batches: Mapping[str, int | None]) -> int:
@@ -83,8 +102,8 @@ def check_style(name: str, content: Features, style: Features) -> None:
     """Raises ValueError unless a style fits the content: the same model, and 1 or as many pictures."""
     if style.model != content.model:
         raise ValueError(
-            f"The {name} features come from another model than the content features "
-            f"({style.model} and {content.model}): encode both with the same model."
+            f"The {name} was encoded with {style.model.told_from(content.model)}, the content with "
+            f"{content.model.told_from(style.model)}: encode both with the same model."
         )
     styles, contents = len(style.data), len(content.data)
     if styles not in (1, contents):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .aggregation import MARGIN, MULTIPLE, aggregate, pad_images
-from .dct import CHANNELS as DCT_CHANNELS
-from .dct import dct
-from .decoder import Decoder
-from .encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
-from .features import Features, one_for_all, picture_count
-from .sandwich import DEFAULT_DETAIL, sandwich_swap
-from .steadiness import FrameBefore, extend
+from .features import Features, ModelId
+from .images import check_images
+from .network.aggregation import MARGIN, aggregate, pad_images
+from .network.cosines import CHANNELS as DCT_CHANNELS
+from .network.cosines import dct, dct_filters
+from .network.decoder import Decoder
+from .network.encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
+from .pipeline import Pictures, Settings, frame_count, paint
+from .runtime import tile_bounds
+from .transfer.sandwich import DEFAULT_DETAIL
 
 
 class ArtNet(nn.Module):
@@ -24,22 +28,51 @@ class ArtNet(nn.Module):
     Args:
         encoder: the trunk, batch norms folded.
         decoder: made for the encoder's aggregated features.
-        stride: pixels per cell of the aggregated features, 8 or 16.
+        stride: pixels per position of the aggregated features, 8 or 16.
         provenance: what is known of the weights' origin; travels with the file.
+        name: for error messages; that of the model file where there is one.
     """
 
     def __init__(
-        self, encoder: Encoder, decoder: Decoder, stride: int = 8, provenance: Mapping[str, str] | None = None
+        self,
+        encoder: Encoder,
+        decoder: Decoder,
+        stride: int = 8,
+        provenance: Mapping[str, str] | None = None,
+        name: str = "",
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.stride = stride
         self.provenance = dict(provenance or {})
+        self.name = name
         self.layers = layer_widths(encoder.widths)
-        self.fingerprint = ""
+        self._fingerprint: str | None = None
         self._device: torch.device | None = None
         self._dtype: torch.dtype | None = None
+        self._filters: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies all that decides features: weights, mean, std, stride and layers. Features know their model by it.
+
+        Taken anew at each call until :meth:`freeze`, since weights may change.
+        """
+        if self._fingerprint is not None:
+            return self._fingerprint
+        digest = hashlib.sha256()
+        for name, parameter in self.state_dict().items():
+            digest.update(name.encode())
+            digest.update(parameter.detach().cpu().half().contiguous().numpy().tobytes())
+        rest = [self.encoder.mean, self.encoder.std, self.stride, list(self.layers.items())]
+        digest.update(json.dumps(rest).encode())
+        return digest.hexdigest()[:12]
+
+    @property
+    def id(self) -> ModelId:
+        """What features carry of their model."""
+        return ModelId(self.fingerprint, self.name)
 
     @property
     def device(self) -> torch.device:
@@ -81,28 +114,32 @@ class ArtNet(nn.Module):
         """
         return torch.float16 if self.dtype == torch.bfloat16 else self.dtype
 
-    def place(self, device: torch.device | str, dtype: torch.dtype) -> ArtNet:
-        """Moves the weights to a device, in a dtype, those of conv1 in :attr:`image_dtype`."""
-        self.decoder.to(device, dtype)
-        for name, unit in self.encoder.named_children():
-            unit.to(device, self.image_dtype if name == "conv1" else dtype)
-        return self.to(memory_format=torch.channels_last)
+    def to(self, *args: Any, **kwargs: Any) -> ArtNet:
+        """As :meth:`torch.nn.Module.to`. In bfloat16 the weights of conv1 stay in :attr:`image_dtype`."""
+        device, dtype, non_blocking, _ = torch._C._nn._parse_to(*args, **kwargs)
+        if dtype != torch.bfloat16:
+            return super().to(*args, **kwargs)
+        for part in (self.decoder, *(unit for name, unit in self.encoder.named_children() if name != "conv1")):
+            part.to(device, dtype, non_blocking)
+        self.encoder.conv1.to(device, torch.float32, non_blocking)
+        return self
 
-    def seal(self) -> ArtNet:
-        """Takes the fingerprint of the weights, by which features know their model, and freezes them for inference."""
-        digest = hashlib.sha256()
-        for name, parameter in self.state_dict().items():
-            digest.update(name.encode())
-            digest.update(parameter.detach().cpu().half().contiguous().numpy().tobytes())
-        self.fingerprint = digest.hexdigest()[:12]
+    def bfloat16(self) -> ArtNet:
+        """``to(torch.bfloat16)``."""
+        return self.to(torch.bfloat16)
+
+    def freeze(self) -> ArtNet:
+        """For inference: evaluation mode, no gradients, and a fingerprint that is taken once."""
+        self._fingerprint = None
+        self._fingerprint = self.fingerprint
         return self.eval().requires_grad_(False)
 
-    def encode(self, images: Tensor, strip: int | None = None) -> Features:
+    def encode(self, images: Tensor, tile: int | None = None) -> Features:
         """Encodes pictures of any size from 1x1.
 
         Args:
-            images: ``[B, 3, H, W]``, RGB, 0..1; what lies outside is clamped.
-            strip: rows of the picture that are worked on at once, a multiple of 16; all by default. Strips overlap by
+            images: ``[B, 3, H, W]``, floating, RGB, 0..1; what lies outside is clamped.
+            tile: rows of the picture that are worked on at once, a multiple of 16; all by default. Tiles overlap by
                 the encoder's receptive field, so less memory costs time, never the result.
 
         Returns:
@@ -110,19 +147,20 @@ class ArtNet(nn.Module):
             model's device, in :attr:`feature_dtype`.
 
         Raises:
-            ValueError: the shape is not ``[B, 3, H, W]``, the batch or a side is empty, a value is not finite, or
-                ``strip`` is not a positive multiple of 16.
+            TypeError: the pictures are no tensor.
+            ValueError: they have another shape or dtype, no pixels, values that are not finite or reach far beyond 1,
+                or ``tile`` is not a positive multiple of 16.
         """
         check_images(images)
         # Brighter than white, as HDR pictures are, some features would exceed the range of float16.
         padded = pad_images(images.to(self.device, self.image_dtype).clamp(0, 1))
         height = padded.shape[-2]
-        strips = []
-        for top, bottom in strip_bounds(MARGIN, height - MARGIN, strip):
+        tiles = []
+        for top, bottom in tile_bounds(MARGIN, height - MARGIN, tile):
             above, below = max(top - RECEPTIVE_RADIUS, 0), min(bottom + RECEPTIVE_RADIUS, height)
-            strips.append(self.aggregate(padded[..., above:below, :], top - above, below - bottom))
-        data = torch.cat(strips, -2) if len(strips) > 1 else strips[0]
-        return Features(data, self.layers, self.stride, (images.shape[-2], images.shape[-1]), self.fingerprint)
+            tiles.append(self.aggregate(padded[..., above:below, :], top - above, below - bottom))
+        data = torch.cat(tiles, -2) if len(tiles) > 1 else tiles[0]
+        return Features(data, self.layers, self.stride, (images.shape[-2], images.shape[-1]), self.id)
 
     def aggregate(self, padded: Tensor, cut_top: int = MARGIN, cut_bottom: int = MARGIN) -> Tensor:
         """The features ``[B, C, h, w]`` of pictures that :func:`pad_images` padded, aggregated and cut as there."""
@@ -131,30 +169,42 @@ class ArtNet(nn.Module):
             for name, block in self.encoder.blocks(padded, self.dtype, self.stride):
                 yield self.stride if name == "conv1" else BLOCK_STRIDES[name], block
                 del block  # while the next one is made
-            yield self.stride, dct(padded, self.stride)
+            yield self.stride, dct(padded, self._dct_filters(padded))
 
         channels = sum(self.layers.values())
         return aggregate(layers(), channels, self.stride, self.feature_dtype, cut_top, cut_bottom)
 
-    def decode(self, features: Features, strip: int | None = None) -> Tensor:
-        """Features to pictures ``[B, 3, H, W]``, float32, clamped to 0..1, of the size the features were taken at.
+    def _dct_filters(self, images: Tensor) -> Tensor:
+        """The cosines as filters, kept: to bring them to a GPU for every frame would be to wait for it each time."""
+        key = images.device, images.dtype
+        if key not in self._filters:
+            with torch.inference_mode(False):  # whoever asks first, others may take gradients
+                self._filters = {key: dct_filters(self.stride).to(images.dtype).to(images.device)}
+        return self._filters[key]
+
+    def decode(self, features: Features, tile: int | None = None) -> Tensor:
+        """Features to pictures of the size they were taken at.
 
         Args:
             features: of this model.
-            strip: as in :meth:`encode`.
+            tile: as in :meth:`encode`.
+
+        Returns:
+            ``[B, 3, H, W]``, float32, clamped to 0..1, on the model's device.
 
         Raises:
-            ValueError: the features belong to another model, or ``strip`` is not a positive multiple of 16.
+            ValueError: the features belong to another model, or ``tile`` is not a positive multiple of 16.
         """
-        if features.model != self.fingerprint:
+        own = self.id
+        if features.model != own:
             raise ValueError(
-                f"These features come from another model ({features.model}) than this decoder ({self.fingerprint}): "
-                "encode and decode with the same model."
+                f"These features were encoded with {features.model.told_from(own)}, but are to be decoded with "
+                f"{own.told_from(features.model)}: encode and decode with the same model."
             )
         height, width = features.size
         data = features.data.to(self.device, self.dtype)
-        images = torch.empty(len(data), 3, height, width, device=self.device)
-        for top, bottom in strip_bounds(0, height, strip):
+        images = torch.empty(len(data), 3, height, width, dtype=torch.float32, device=self.device)
+        for top, bottom in tile_bounds(0, height, tile):
             first, last = top // self.stride, -(-bottom // self.stride)
             above = max(first - self.decoder.receptive_radius, 0)
             decoded = self.decoder(data[..., above : last + self.decoder.receptive_radius, :])
@@ -174,120 +224,48 @@ class ArtNet(nn.Module):
     ) -> Tensor:
         """Paints the content with the style's strokes and the colour style's palette.
 
-        Frames are treated one after the other, so memory does not grow with the batch.
+        Frames are painted one after the other, and what is painted goes to where the content lies: beside the result,
+        memory does not grow with the batch, and none of it on another device.
 
         Args:
             content: ``[1 or B, 3, H, W]``, RGB, 0..1.
             style: ``[1 or B, 3, H', W']``, the picture whose texture is copied.
             color: ``[1 or B, 3, H'', W'']``, the picture whose colours are taken; the style by default.
             strength: 0 returns the content itself, 1 the whole transfer.
-            detail: 0 painterly, 1 faithful to the content; see :func:`sandwich_swap`.
-            patch_size: side of the swapped patches in cells, odd.
+            detail: 0 painterly, 1 faithful to the content; see :func:`~artnet_core.sandwich_swap`.
+            patch_size: side of the swapped patches in positions, odd.
             steady: whether the content is a video. Strokes then keep their places in the scene from one frame to the
                 next where they still fit, also where the camera pans.
 
         Returns:
-            ``[B, 3, H, W]``, float32, on the model's device, 0..1; at strength 0 the content's own values.
+            ``[B, 3, H, W]``, float32, 0..1, on the content's device; at strength 0 the content's own values.
 
         Raises:
+            TypeError: a picture is no tensor.
             ValueError: a tensor has the wrong shape or values, or a number is out of range.
+
+        Example:
+            >>> model = artnet.load()
+            >>> content, style = torch.rand(2, 3, 64, 80), torch.rand(1, 3, 96, 96)
+            >>> model.stylize(content, style, detail=0.2).shape
+            torch.Size([2, 3, 64, 80])
         """
-        batches = {"content": content, "style": style} | ({} if color is None else {"color style": color})
-        for images in batches.values():
-            check_images(images)
-        count = picture_count({name: len(images) for name, images in batches.items()})
-
-        def encode_each(images: Tensor) -> Callable[[int], Features]:
-            return one_for_all(len(images), lambda index: self.encode(images[index : index + 1]))
-
-        content_at, texture_at = encode_each(content), encode_each(style)
-        color_at = None if color is None else encode_each(color)
-        before = FrameBefore() if steady else None
-        result = torch.empty(count, *content.shape[1:], dtype=torch.float32, device=self.device)
-        for index, frame in enumerate(torch.split(content.expand(count, -1, -1, -1), 1)):
-            features = None if steady else content_at(index)
-            if color is content and features is not None:
-                of_color: Features | None = features
-            else:
-                of_color = None if color_at is None else color_at(index)
-            result[index : index + 1] = self.stylize_frame(
-                frame,
-                texture_at(index),
-                of_color,
-                strength,
-                detail,
-                patch_size,
-                before=before,
-                features=features,
-            )
+        settings = Settings(strength, detail, patch_size, steady)
+        pictures = [Pictures.of(content, "content"), Pictures.of(style, "style")]
+        of_color = None if color is None else Pictures.of(color, "color style")
+        if color is content:
+            of_color = pictures[0]
+        count = frame_count(pictures[0], pictures[1], of_color)
+        result = torch.empty(count, *content.shape[1:], dtype=torch.float32, device=content.device)
+        for index, frame in enumerate(paint(self, pictures[0], pictures[1], of_color, settings)):
+            result[index : index + 1] = frame
         return result
 
-    def stylize_frame(
-        self,
-        content: Tensor,
-        texture: Features,
-        color: Features | None = None,
-        strength: float = 1.0,
-        detail: float = DEFAULT_DETAIL,
-        patch_size: int = 3,
-        strip: int | None = None,
-        before: FrameBefore | None = None,
-        features: Features | None = None,
-    ) -> Tensor:
-        """:meth:`stylize` with styles that are encoded already, as for the frames of a video.
-
-        Below strength 1 the part of the picture that the decoder cannot reproduce is added back in proportion, so that
-        strength 0 is the content itself and nothing jumps on the way there, if its values lie in 0..1.
-
-        With ``before`` the content is the next frame of a video, and strokes keep their places in the scene. Without,
-        nothing in a frame that lies on a CUDA GPU waits for it but the look for values that are not finite, which is
-        left out while a CUDA graph is captured; the first frame of its size, besides, makes some constants.
-
-        ``features`` are the content's, where it is encoded already, as for one picture in several styles.
-
-        Raises:
-            ValueError: ``features`` are given together with ``before``, which encodes the content on a grid of its own.
-        """
-        if features is not None and before is not None:
-            raise ValueError("A video's frame is encoded where the frame before says: leave its features out.")
-        above = left = 0
-        if before is not None:
-            check_images(content)
-            content = content.to(self.device)
-            above, left = before.follow(content, self.stride)
-        extended = extend(content, above, left)
-        features = self.encode(extended, strip) if features is None else features
-        transferred = sandwich_swap(features, texture, color, strength, detail, patch_size, before)
-        if strength == 0:
-            return content.to(self.device, torch.float32, copy=True)
-        images = self.decode(transferred, strip)
-        if strength < 1:
-            lost = extended.to(images) - self.decode(features, strip)
-            images = images.add_(lost, alpha=1 - strength).clamp_(0, 1)
-        return images[..., above:, left:]
+    def forward(self, content: Tensor, style: Tensor, color: Tensor | None = None) -> Tensor:
+        """:meth:`stylize` with its default settings."""
+        return self.stylize(content, style, color)
 
 
 def layer_widths(widths: Mapping[str, int]) -> dict[str, int]:
     """Channels of every aggregated layer, from the widths of the encoder's units."""
     return {**block_widths(widths), "dct": DCT_CHANNELS}
-
-
-def strip_bounds(start: int, stop: int, strip: int | None) -> Iterator[tuple[int, int]]:
-    """Cuts the rows ``start..stop`` into strips: yields first row and the row after the last."""
-    if strip is not None and (strip < MULTIPLE or strip % MULTIPLE):
-        raise ValueError(f"strip must be a positive multiple of {MULTIPLE} rows, got {strip}.")
-    for top in range(start, stop, strip or stop):
-        yield top, min(top + (strip or stop), stop)
-
-
-def check_images(images: Tensor) -> None:
-    """Raises ValueError unless ``images`` is a non-empty ``[B, 3, H, W]`` of finite values."""
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"Images must be a tensor [B, 3, H, W] of RGB pictures, got {list(images.shape)}.")
-    if images.numel() == 0:
-        raise ValueError(f"The picture is empty: its shape is {list(images.shape)}.")
-    if images.is_cuda and torch.cuda.is_current_stream_capturing():
-        return  # only what waits for no value can be captured
-    # The sum, which one such value spoils, takes a twentieth of the time of a look at every value.
-    if not torch.isfinite(images.sum(dtype=torch.float32)) and not torch.isfinite(images).all():
-        raise ValueError("The picture has values that are not finite (NaN or infinity).")

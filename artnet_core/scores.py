@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .adain import channel_statistics
-from .matching import match_patches
+from .transfer.adain import channel_statistics
+from .transfer.matching import match_patches
 
 FeatureNetwork = Callable[[Tensor], Sequence[Tensor]]
 """Pictures ``[B, 3, H, W]`` to feature maps ``[B, C_i, H_i, W_i]``."""
@@ -91,8 +91,8 @@ def edge_ssim(content: Tensor, result: Tensor, edges: Callable[[Tensor], Tensor]
 
 def gram_matrix(features: Tensor) -> Tensor:
     """Mean product of every pair of channels: ``[B, C, h, w]`` to ``[B, C, C]``, float32."""
-    cells = features.float().flatten(2)
-    return cells @ cells.transpose(1, 2) / cells.shape[2]
+    positions = features.float().flatten(2)
+    return positions @ positions.transpose(1, 2) / positions.shape[2]
 
 
 def style_distance(style: Tensor, result: Tensor, network: FeatureNetwork) -> Tensor:
@@ -164,7 +164,7 @@ def patch_likeness(transferred: Tensor, style: Tensor, patch_size: int = 3) -> T
     Args:
         transferred: ``[B, C, h, w]``.
         style: ``[B, C, h', w']`` or ``[1, C, h', w']``.
-        patch_size: side of the patches in cells; both maps are at least as large.
+        patch_size: side of the patches in positions; both maps are at least as large.
 
     Returns:
         ``[B]``: mean cosine of each patch and the style patch most like it, at most 1, which copied patches have.
@@ -175,9 +175,9 @@ def patch_likeness(transferred: Tensor, style: Tensor, patch_size: int = 3) -> T
     likeness = []
     for index, picture in enumerate(found):
         source = known[min(index, len(known) - 1)]
-        cells = match_patches(picture, source, patch_size)
+        positions = match_patches(picture, source, patch_size)
         columns = source.shape[2] - patch_size + 1
-        patches = cells // source.shape[2] * columns + cells % source.shape[2]
+        patches = positions // source.shape[2] * columns + positions % source.shape[2]
         best = F.unfold(source[None], patch_size)[0][:, patches.flatten()]  # [C * k * k, patches]
         likeness.append(F.cosine_similarity(F.unfold(picture[None], patch_size)[0], best, dim=0).mean())
     return torch.stack(likeness)

@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.picture import pictures_in, read_picture
-from artnet_core.steadiness import FrameBefore
+from artnet_core.images import pictures_in, read_picture
+from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.video.steadiness import TemporalState
 
 from .speed import OUR_MODELS, ROOT
 
@@ -89,10 +90,8 @@ def flicker(frames: Tensor, motion: Motion) -> float:
 
 def painted(model: artnet.ArtNet, frames: Tensor, style: artnet.Features, detail: float, steady: bool) -> Tensor:
     """A video in a style, on the CPU."""
-    before = FrameBefore() if steady else None
-    return torch.cat(
-        [model.stylize_frame(frame, style, detail=detail, before=before).cpu() for frame in frames.split(1)]
-    )
+    temporal, settings = TemporalState() if steady else None, Settings(detail=detail)
+    return torch.cat([paint_frame(model, frame, style, None, settings, temporal).cpu() for frame in frames.split(1)])
 
 
 @torch.inference_mode()

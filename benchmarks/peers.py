@@ -21,9 +21,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from artnet_core.adain import align, channel_statistics
-from artnet_core.transfers.gaussian import fit_gaussian
-from artnet_core.transfers.optimal_wct import transport_rotation
+from artnet_core.transfer.adain import align, channel_statistics
+from artnet_core.transfer.baselines import transport_rotation
+from artnet_core.transfer.gaussian import fit_gaussian
 
 Stylize = Callable[[Tensor], Tensor]
 """``[B, 3, H, W]`` to a picture of that size, rounded to what the network can make."""
@@ -98,7 +98,9 @@ def wct_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
         def stylize(content: Tensor) -> Tensor:
             for (encoder, decoder), target in zip(levels, targets, strict=True):
                 features = encoder(content)
-                colored = [target.color(fit_gaussian(cells).whiten(cells)) for cells in features.flatten(2).float()]
+                colored = [
+                    target.color(fit_gaussian(positions).whiten(positions)) for positions in features.flatten(2).float()
+                ]
                 content = decoder(torch.stack(colored).view_as(features).to(features.dtype))
             return content
 
@@ -117,9 +119,9 @@ def optimal_wct_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
         def stylize(content: Tensor) -> Tensor:
             features = encoder(content)
             moved = []
-            for cells in features.flatten(2).float():
-                source = fit_gaussian(cells)
-                moved.append(target.color(transport_rotation(source.root, target.root) @ source.whiten(cells)))
+            for positions in features.flatten(2).float():
+                source = fit_gaussian(positions)
+                moved.append(target.color(transport_rotation(source.root, target.root) @ source.whiten(positions)))
             return decoder(torch.stack(moved).view_as(features).to(features.dtype))
 
         return stylize
@@ -142,8 +144,8 @@ class _LinearTransform(nn.Module):
         self.full = nn.Linear(32 * 32, 32 * 32)
 
     def forward(self, features: Tensor) -> Tensor:
-        cells = self.convs(features).flatten(2)  # [B, 32, h * w]
-        covariance = cells @ cells.transpose(1, 2) / cells.shape[2]
+        positions = self.convs(features).flatten(2)  # [B, 32, h * w]
+        covariance = positions @ positions.transpose(1, 2) / positions.shape[2]
         return self.full(covariance.flatten(1)).view(-1, 32, 32)
 
 
@@ -160,8 +162,8 @@ def linear_wct_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
         def stylize(content: Tensor) -> Tensor:
             features = encoder(content)
             centred = features - features.mean((2, 3), keepdim=True)
-            cells = compress(centred)
-            moved = (style_matrix @ of_content(centred) @ cells.flatten(2)).view_as(cells)
+            positions = compress(centred)
+            moved = (style_matrix @ of_content(centred) @ positions.flatten(2)).view_as(positions)
             return decoder(expand(moved) + style_mean)
 
         return stylize
@@ -184,8 +186,8 @@ def avatar_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
         def stylize(content: Tensor) -> Tensor:
             results = []
             for picture in encoder(content).split(1):
-                cells = picture[0].flatten(1).float()
-                whitened = fit_gaussian(cells).whiten(cells).view_as(picture).to(picture.dtype)
+                positions = picture[0].flatten(1).float()
+                whitened = fit_gaussian(positions).whiten(positions).view_as(picture).to(picture.dtype)
                 colored = target.color(swap(whitened)[0].flatten(1).float()).view_as(picture).to(picture.dtype)
                 results.append(colored)
             x, remaining = torch.cat(results), iter(statistics)

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import torch
 
 import artnet_core as artnet
-from artnet_core.picture import pictures_in, read_picture
+from artnet_core.images import pictures_in, read_picture
+from artnet_core.pipeline import Settings, paint_frame
 
 from .speed import DTYPES, OUR_MODELS, ROOT
 
@@ -37,11 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         exact, half = artnet.load(file), artnet.load(file, options.device, DTYPES[options.dtype])
         styles = [(exact.encode(painting), half.encode(painting)) for painting in paintings]
         for detail in options.detail:
-            differences = []
+            differences, settings = [], Settings(detail=detail)
             for photo in photos:
                 for of_exact, of_half in styles:
-                    difference = half.stylize_frame(photo, of_half, detail=detail).cpu()
-                    difference -= exact.stylize_frame(photo, of_exact, detail=detail)
+                    difference = paint_frame(half, photo, of_half, settings=settings).cpu()
+                    difference -= paint_frame(exact, photo, of_exact, settings=settings)
                     differences.append(difference.abs().mean().item())
             largest, mean = max(differences), statistics.mean(differences)
             print(f"| {name} | {detail:g} | {largest:.4f} | {mean:.4f} |", flush=True)

@@ -20,15 +20,15 @@ from tqdm import tqdm
 
 import artnet_core as artnet
 from artnet_core.compare import check_methods, run_method, sheet
-from artnet_core.picture import pictures_in, read_picture
+from artnet_core.images import pictures_in, read_picture
 from artnet_core.scores import (
     FeatureNetwork,
     patch_likeness,
     sobel_edges,
     statistics_gap,
 )
-from artnet_core.training.judge import choose_judge
-from artnet_core.transfers import ALL_METHODS, LABELS
+from artnet_core.transfer.methods import ALL_METHODS, LABELS
+from training.judge import choose_judge
 
 from .report import environment, write_report
 
@@ -81,7 +81,7 @@ def run(
         model: encoder and decoder of all methods.
         contents: picture files.
         styles: picture files.
-        methods: keys of :data:`~artnet_core.transfers.ALL_METHODS`.
+        methods: keys of :data:`~artnet_core.transfer.methods.ALL_METHODS`.
         size: longer side that all pictures are resized to.
         judge: network of the texture score.
         edges: edge detector, ``[B, 3, H, W]`` to ``[B, 1, H, W]``.
@@ -120,14 +120,14 @@ def table(results: Sequence[Result]) -> str:
     methods = list(dict.fromkeys(result.method for result in results))
     lines = ["| method | " + " | ".join(COLUMNS.values()) + " |", "|---|" + "---:|" * len(COLUMNS)]
     for method in methods:
-        cells = []
+        positions = []
         for column in COLUMNS:
             values = [getattr(result, column) for result in results if result.method == method]
             if column == "milliseconds":
-                cells.append(f"{statistics.median(values):.0f}")
+                positions.append(f"{statistics.median(values):.0f}")
             else:
-                cells.append(f"{statistics.mean(values):.3f} ± {statistics.pstdev(values):.3f}")
-        lines.append(f"| {LABELS[method]} | " + " | ".join(cells) + " |")
+                positions.append(f"{statistics.mean(values):.3f} ± {statistics.pstdev(values):.3f}")
+        lines.append(f"| {LABELS[method]} | " + " | ".join(positions) + " |")
     return "\n".join(lines)
 
 
@@ -136,14 +136,14 @@ def draw(
     model: artnet.ArtNet, contents: Sequence[Path], styles: Sequence[Path], methods: Sequence[str], size: int
 ) -> list[tuple[Tensor, str, str]]:
     """Cells of a contact sheet: in each row content, style and all methods, for pairs spread over the folders."""
-    cells = []
+    positions = []
     for index in range(min(SHEET_PAIRS, max(len(contents), len(styles)))):
         paths = contents[index % len(contents)], styles[index * 3 % len(styles)]
         content, style = (read_picture(path, size).rgb for path in paths)
         pair = model.encode(content), model.encode(style)
-        cells += [(content, paths[0].stem, ""), (style, paths[1].stem, "")]
-        cells += [(model.decode(ALL_METHODS[method](*pair)), LABELS[method], "") for method in methods]
-    return cells
+        positions += [(content, paths[0].stem, ""), (style, paths[1].stem, "")]
+        positions += [(model.decode(ALL_METHODS[method](*pair)), LABELS[method], "") for method in methods]
+    return positions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -180,8 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "edges": "Sobel" if options.edges is None else options.edges.name,
     }
     write_report(options.out / "quality.json", settings, results=results)
-    cells = draw(model, contents, styles, options.methods, options.size)
-    sheet(cells, len(options.methods) + 2).save(options.out / "quality.jpg", quality=88)
+    positions = draw(model, contents, styles, options.methods, options.size)
+    sheet(positions, len(options.methods) + 2).save(options.out / "quality.jpg", quality=88)
     print(", ".join(f"{name}: {value}" for name, value in settings.items()))
     print()
     print(table(results))

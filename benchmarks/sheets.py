@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.chart import channel_chart
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.compare import compare_methods
-from artnet_core.mix import mix_styles
-from artnet_core.picture import Picture, read_picture, to_image
-from artnet_core.transfers import ALL_METHODS, LABELS, METHODS
+from artnet_core.figures import channel_chart
+from artnet_core.images import Picture, read_picture, to_image
+from artnet_core.transfer.methods import ALL_METHODS, LABELS, METHODS
+from artnet_core.transfer.mix import mix_styles
 
 from .flicker import Motion, video
 

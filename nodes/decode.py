@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from comfy_api.v0_0_2 import io
+from torch import Tensor
 
 from ..artnet_core import Features
-from .frames import collect, image_dtype
+from .frames import collect, intermediate_dtype
 from .kinds import CATEGORY, FeatureMaps, Model, supported
-from .managed import ManagedModel, strips
+from .managed import ManagedModel, tiles
 
 
 class Decoder(io.ComfyNode):
@@ -27,10 +28,10 @@ class Decoder(io.ComfyNode):
     @classmethod
     def execute(cls, model: ManagedModel, features: Features) -> io.NodeOutput:
         height, width = features.size
-        artnet, rows = model.ready(height, width), strips(height)
-        images = collect(
-            len(features.data),
-            lambda index: rows.run(lambda strip: artnet.decode(features.pick(index), strip)).movedim(1, -1),
-            image_dtype(),
-        )
-        return io.NodeOutput(images)
+        artnet, rows, count = model.ready(height, width), tiles(), len(features.data)
+
+        def decoded(index: int) -> Tensor:
+            frame = features.pick(index)
+            return rows.run(height, lambda tile: artnet.decode(frame, tile)).movedim(1, -1)
+
+        return io.NodeOutput(collect(count, map(decoded, range(count)), intermediate_dtype()))

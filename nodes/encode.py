@@ -4,9 +4,9 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features
-from .frames import collect, encoded_frames
+from .frames import collect, pictures_of
 from .kinds import CATEGORY, FeatureMaps, Model, supported
-from .managed import ManagedModel
+from .managed import ManagedModel, tiles
 
 
 class Encoder(io.ComfyNode):
@@ -30,8 +30,13 @@ class Encoder(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: ManagedModel, image: Tensor) -> io.NodeOutput:
+        pictures = pictures_of(image, "image")
         height, width = image.shape[1:3]
-        artnet = model.ready(height, width)
-        features_at = encoded_frames(artnet, image, "image")
-        data = collect(len(image), lambda index: features_at(index).data)
-        return io.NodeOutput(Features(data, artnet.layers, artnet.stride, (height, width), artnet.fingerprint))
+        artnet, rows = model.ready(height, width), tiles()
+
+        def encoded(index: int) -> Tensor:
+            picture = pictures.at(index)
+            return rows.run(height, lambda tile: artnet.encode(picture, tile)).data
+
+        data = collect(len(image), map(encoded, range(len(image))))
+        return io.NodeOutput(Features(data, artnet.layers, artnet.stride, (height, width), artnet.id))

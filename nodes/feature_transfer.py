@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import torch
 from comfy_api.v0_0_2 import io
 
 from ..artnet_core import Features
 from ..artnet_core.features import picture_count
-from ..artnet_core.transfers import ALL_METHODS
+from ..artnet_core.transfer.methods import ALL_METHODS
 from .frames import collect_features, features_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
 from .settings import strength_input
@@ -50,4 +49,4 @@ class FeatureTransfer(io.ComfyNode):
         def transfer(index: int) -> Features:
             return ALL_METHODS[method](content_at(index), style_at(index), strength=strength)
 
-        return io.NodeOutput(collect_features(count, content, style, transfer, torch.float32))
+        return io.NodeOutput(collect_features(count, content, style, transfer, float32=True))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 import comfy.model_management as mm
 import comfy.utils
 import torch
 from torch import Tensor
 
-from ..artnet_core import ArtNet, Features
-from ..artnet_core.features import one_for_all
-from ..artnet_core.memory import transfer_bytes
-from ..artnet_core.model import check_images
-from .managed import strips
+from ..artnet_core import Features
+from ..artnet_core.images import check_images
+from ..artnet_core.pipeline import Pictures
+from ..artnet_core.runtime import transfer_memory
 
 
 def frame_of(images: Tensor, index: int) -> Tensor:
@@ -23,74 +21,29 @@ def frame_of(images: Tensor, index: int) -> Tensor:
     return images[index : index + 1, ..., :3].movedim(-1, 1).float()
 
 
-def check_batch(images: Tensor, name: str) -> None:
-    """Raises ValueError for an IMAGE that is empty, or whose first picture is none; the others follow in their turn."""
-    with named(name, 0):
-        check_images(images[:1, ..., :3].movedim(-1, 1))
+def check_image(images: object, name: str) -> None:
+    """Raises ValueError, in the host's layout, for what is no IMAGE; its values are looked at frame by frame."""
+    if not isinstance(images, Tensor):
+        raise ValueError(f"{name}: expected pictures [B, H, W, 3 or 4], got {type(images).__name__}.")
+    if images.ndim != 4 or images.shape[-1] not in (3, 4):
+        raise ValueError(f"{name}: expected pictures [B, H, W, 3 or 4], got {list(images.shape)}.")
+    if images.numel() == 0:
+        raise ValueError(f"{name}: the batch is empty, its shape is {list(images.shape)}.")
 
 
-@contextmanager
-def named(name: str, index: int) -> Iterator[None]:
-    """Says in errors about a picture which one of which input it is."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{name}, picture {index + 1}: {error}") from error
+def pictures_of(images: Tensor, name: str, longer_side: int = 0) -> Pictures:
+    """The pictures of an input of this name, resized as by :func:`sides_of`."""
+    check_image(images, name)
+    height, width = sides_of(images, longer_side)
 
+    def read(index: int) -> Tensor:
+        picture = frame_of(images, index)
+        if picture.shape[-2:] != (height, width):
+            check_images(picture)  # what is not finite would be black
+            picture = comfy.utils.common_upscale(picture, width, height, "lanczos", "disabled")
+        return picture
 
-def collect(count: int, make: Callable[[int], Tensor], dtype: torch.dtype | None = None) -> Tensor:
-    """Makes ``count`` frames ``[1, ...]`` one after the other, with progress and cancel, and gathers them.
-
-    Args:
-        count: at least 1.
-        make: index to frame.
-        dtype: of the result; the first frame's by default.
-
-    Returns:
-        ``[count, ...]`` on the host's intermediate device.
-    """
-    progress = comfy.utils.ProgressBar(count)
-    frames: Tensor | None = None
-    for index in range(count):
-        mm.throw_exception_if_processing_interrupted()
-        frame = make(index)
-        if frames is None:
-            frames = torch.empty((count, *frame.shape[1:]), dtype=dtype or frame.dtype, device=mm.intermediate_device())
-        frames[index : index + 1] = frame
-        progress.update(1)
-    assert frames is not None
-    return frames
-
-
-def features_on_device(features: Features) -> Callable[[int], Features]:
-    """The features of each frame, or the only ones for all, where the host computes."""
-
-    def bring(index: int) -> Features:
-        frame = features.pick(index)
-        return frame.with_data(frame.data.to(mm.get_torch_device()))
-
-    return one_for_all(len(features.data), bring)
-
-
-def collect_features(
-    count: int,
-    content: Features,
-    style: Features,
-    transfer: Callable[[int], Features],
-    dtype: torch.dtype | None = None,
-) -> Features:
-    """Frees memory for a transfer of the style to one frame of the content, then makes and gathers ``count`` frames.
-
-    ``dtype`` is what :func:`~artnet_core.memory.transfer_bytes` takes.
-    """
-    device = mm.get_torch_device()
-    mm.free_memory(transfer_bytes(content, style, device, dtype), device)
-    return content.with_data(collect(count, lambda index: transfer(index).data))
-
-
-def image_dtype() -> torch.dtype:
-    """What the host wants IMAGEs to be."""
-    return mm.intermediate_dtype() if hasattr(mm, "intermediate_dtype") else torch.float32
+    return Pictures(name, len(images), read)
 
 
 def sides_of(images: Tensor, longer_side: int = 0) -> tuple[int, int]:
@@ -100,18 +53,58 @@ def sides_of(images: Tensor, longer_side: int = 0) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def encoded_frames(model: ArtNet, images: Tensor, name: str, longer_side: int = 0) -> Callable[[int], Features]:
-    """The features of the pictures of an input of this name, resized as by :func:`sides_of`."""
-    check_batch(images, name)
-    height, width = sides_of(images, longer_side)
-    rows = strips(height)
+def collect(count: int, frames: Iterable[Tensor], dtype: torch.dtype | None = None) -> Tensor:
+    """Takes ``count`` frames ``[1, ...]`` one after the other, with progress and cancel, and gathers them.
 
-    def encode(index: int) -> Features:
-        picture = frame_of(images, index)
-        with named(name, index):
-            if picture.shape[-2:] != (height, width):
-                check_images(picture)  # what is not finite would be black
-                picture = comfy.utils.common_upscale(picture, width, height, "lanczos", "disabled")
-            return rows.run(lambda strip: model.encode(picture, strip))
+    Args:
+        count: at least 1.
+        frames: made as they are asked for.
+        dtype: of the result; the first frame's by default.
 
-    return one_for_all(len(images), encode)
+    Returns:
+        ``[count, ...]`` on the host's intermediate device.
+    """
+    progress = comfy.utils.ProgressBar(count)
+    gathered: Tensor | None = None
+    mm.throw_exception_if_processing_interrupted()
+    for index, frame in enumerate(frames):
+        if gathered is None:
+            shape = (count, *frame.shape[1:])
+            gathered = torch.empty(shape, dtype=dtype or frame.dtype, device=mm.intermediate_device())
+        gathered[index : index + 1] = frame
+        progress.update(1)
+        mm.throw_exception_if_processing_interrupted()
+    assert gathered is not None
+    return gathered
+
+
+def features_on_device(features: Features) -> Callable[[int], Features]:
+    """The features of each frame, or the only ones for all, where the host computes; the last ones are kept."""
+    kept: dict[int, Features] = {}
+
+    def bring(index: int) -> Features:
+        index = min(index, len(features.data) - 1)
+        if index not in kept:
+            frame = features.pick(index)
+            kept.clear()
+            kept[index] = frame.with_data(frame.data.to(mm.get_torch_device()))
+        return kept[index]
+
+    return bring
+
+
+def collect_features(
+    count: int, content: Features, style: Features, transfer: Callable[[int], Features], float32: bool = False
+) -> Features:
+    """Frees memory for a transfer of the style to one frame of the content, then makes and gathers ``count`` frames.
+
+    ``float32`` says that the transfer makes copies in it.
+    """
+    device = mm.get_torch_device()
+    mm.free_memory(transfer_memory(content, style, float32), device)
+    return content.with_data(collect(count, (transfer(index).data for index in range(count))))
+
+
+def intermediate_dtype() -> torch.dtype:
+    """What the host wants IMAGEs to be."""
+    return mm.intermediate_dtype() if hasattr(mm, "intermediate_dtype") else torch.float32

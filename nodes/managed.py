@@ -11,8 +11,7 @@ import torch
 
 from .. import artnet_core
 from ..artnet_core.checkpoint import build_model, metadata_of
-from ..artnet_core.memory import Strips, inference_bytes, is_out_of_memory
-from ..artnet_core.precision import fastest_dtype
+from ..artnet_core.runtime import Tiles, fastest_dtype, is_out_of_memory, memory_used
 
 
 class ManagedModel:
@@ -55,9 +54,7 @@ class ManagedModel:
     def ready(self, height: int, width: int) -> artnet_core.ArtNet:
         """The model, with its weights where the work is done and room for a frame of this size beside them."""
         model = self.model
-        mm.load_models_gpu(
-            [self._patcher], memory_required=inference_bytes(model, height, width, self._patcher.load_device)
-        )
+        mm.load_models_gpu([self._patcher], memory_required=memory_used(model, height, width))
         model.device = self._patcher.load_device
         return model
 
@@ -68,13 +65,13 @@ class ManagedModel:
         """
         device = self._patcher.load_device
         # Weights and frame may be half as large in the managed model.
-        mm.free_memory(2 * (mm.module_size(self.model) + inference_bytes(self.model, height, width, device)), device)
+        mm.free_memory(2 * (mm.module_size(self.model) + memory_used(self.model, height, width)), device)
         return _rebuild(self.model, device, torch.float32)
 
 
-def strips(height: int) -> Strips:
+def tiles() -> Tiles:
     """How many rows to work on at once, fewer each time that the host's device runs out of memory."""
-    return Strips(height, _is_out_of_memory, mm.soft_empty_cache)
+    return Tiles(_is_out_of_memory, mm.soft_empty_cache)
 
 
 def _weight_dtype() -> torch.dtype:
@@ -93,8 +90,8 @@ def _operations() -> type:
 
 def _rebuild(model: artnet_core.ArtNet, device: torch.device, dtype: torch.dtype) -> artnet_core.ArtNet:
     """The same weights in layers of the host, which also stop when the user cancels."""
-    copy = build_model(Path(model.fingerprint), model.state_dict(), metadata_of(model), operations=_operations())
-    return copy.place(device, dtype)
+    copy = build_model(Path(model.name or "model"), model.state_dict(), metadata_of(model), operations=_operations())
+    return copy.to(device, dtype).to(memory_format=torch.channels_last)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

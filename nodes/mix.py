@@ -3,7 +3,7 @@ from __future__ import annotations
 from comfy_api.v0_0_2 import io
 
 from ..artnet_core import Features
-from ..artnet_core.mix import mix_styles
+from ..artnet_core.transfer.mix import mix_styles
 from .kinds import CATEGORY, FeatureMaps, supported
 
 

@@ -6,8 +6,8 @@ from comfy_api.v0_0_2 import io, ui
 from torch import Tensor
 
 from ..artnet_core import prune_zero_channels
-from ..artnet_core.chart import channel_chart
-from .frames import check_batch, frame_of
+from ..artnet_core.figures import channel_chart
+from .frames import pictures_of
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel
 from .text import show_text
@@ -57,8 +57,8 @@ class ZeroChannelPrune(io.ComfyNode):
         pictures: list[Tensor] = []
         height = width = 128  # of the picture that the core measures on when there are none
         if calibration is not None:
-            check_batch(calibration, "calibration")
-            pictures = [frame_of(calibration, index) for index in range(len(calibration))]
+            of_calibration = pictures_of(calibration, "calibration")
+            pictures = [of_calibration.at(index) for index in range(len(calibration))]
             height, width = calibration.shape[1:3]
         pruned, report = prune_zero_channels(model.whole_copy(height, width), pictures or None, threshold)
         chart = torch.from_numpy(np.array(channel_chart(report)))[None].float() / 255

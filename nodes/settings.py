@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.v0_0_2 import io
 
-from ..artnet_core.sandwich import DEFAULT_DETAIL
+from ..artnet_core.transfer.sandwich import DEFAULT_DETAIL
 
 
 def strength_input(*, of_features: bool = False) -> io.Input:

@@ -4,9 +4,9 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features, sandwich_swap
-from ..artnet_core.features import one_for_all, picture_count
-from ..artnet_core.mask import check_mask, mask_count, mask_features
-from ..artnet_core.steadiness import FrameBefore
+from ..artnet_core.features import picture_count
+from ..artnet_core.transfer.mask import check_mask, mask_count, mask_features
+from ..artnet_core.video.steadiness import TemporalState
 from .frames import collect_features, features_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
 from .settings import detail_input, patch_size_input, steady_input, strength_input
@@ -70,16 +70,18 @@ class S2Transfer(io.ComfyNode):
         masks = None if mask is None else check_mask(mask, count)
         content_at, texture_at = features_on_device(content), features_on_device(texture_style)
         color_at = None if color_style is None else features_on_device(color_style)
-        before = FrameBefore() if steady else None
-
-        def transfer(index: int) -> tuple[Features, Features]:
-            frame, color = content_at(index), None if color_at is None else color_at(index)
-            return frame, sandwich_swap(frame, texture_at(index), color, strength, detail, patch_size, before)
-
-        transferred_at = one_for_all(picture_count(pictures), transfer)
+        settle = TemporalState().steady if steady else None
+        varies = picture_count(pictures) > 1
+        transferred: Features | None = None  # the only one, for any number of masks
 
         def masked(index: int) -> Features:
-            frame, result = transferred_at(index)
-            return result if masks is None else mask_features(frame, result, masks[min(index, len(masks) - 1)])
+            nonlocal transferred
+            frame = content_at(index)
+            if transferred is None or varies:
+                of_color = None if color_at is None else color_at(index)
+                transferred = sandwich_swap(frame, texture_at(index), of_color, strength, detail, patch_size, settle)
+            return (
+                transferred if masks is None else mask_features(frame, transferred, masks[min(index, len(masks) - 1)])
+            )
 
         return io.NodeOutput(collect_features(count, content, texture_style, masked))

@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from artnet_core.constants import constant
-
 CUDA = pytest.param(
     "cuda", marks=pytest.mark.skipif(torch.version.cuda is None, reason="this build of torch knows no CUDA")
 )
@@ -39,14 +37,12 @@ def pretended(device: str) -> Iterator[Pretended]:
     Args:
         device: ``cuda``, or ``meta``, which stands for all backends that are neither a CPU nor CUDA.
     """
-    constant.cache_clear()
     with pytest.MonkeyPatch.context() as patch, Pretended(device) as mode:
         # torch's own exchanges the contents of parameters, which fake tensors do not let it.
         patch.setattr(nn.Module, "_apply", _apply)
         patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: mode.captures)
         patch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
         yield mode
-    constant.cache_clear()
 
 
 class Pretended(FakeTensorMode):

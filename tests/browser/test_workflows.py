@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from host.host import Host, raise_if_failed
 
-from artnet_core.sandwich import DEFAULT_DETAIL
+from artnet_core.transfer.sandwich import DEFAULT_DETAIL
 
 from .page import ComfyPage
 

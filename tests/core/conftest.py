@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.adain import align
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
-from artnet_core.matching import match_patches
-from artnet_core.picture import read_picture
-from artnet_core.sandwich import COMPARED_LAYER
+from artnet_core.images import read_picture
+from artnet_core.transfer.adain import align
+from artnet_core.transfer.matching import match_patches
+from artnet_core.transfer.sandwich import COMPARED_LAYER
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -68,7 +68,7 @@ def compared_maps(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> tupl
 
 
 def coarse_matches(content: Tensor, style: Tensor, k: int, p: int) -> Tensor:
-    """Matches of both maps averaged over ``p x p`` cells."""
+    """Matches of both maps averaged over ``p x p`` positions."""
     coarse_content = F.avg_pool2d(content[None], p, ceil_mode=True)[0]
     return match_patches(coarse_content, F.avg_pool2d(style[None], p)[0], k)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artnet_core import adain
-from artnet_core.adain import align
+from artnet_core.transfer.adain import align
 
 
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(2, 9), st.booleans(), st.integers(0, 2**31))
@@ -48,7 +48,7 @@ def test_half_precision_keeps_float32_statistics(dtype: torch.dtype) -> None:
     assert result.float().std().item() == pytest.approx(50, rel=0.02)
 
 
-def test_a_single_cell_becomes_the_styles_mean() -> None:
+def test_a_single_position_becomes_the_styles_mean() -> None:
     style = torch.tensor([[[[1.0, 3.0]]]])
     assert adain(torch.full((2, 1, 1, 1), 7.0), style).flatten().tolist() == [2.0, 2.0]
 
@@ -70,8 +70,8 @@ def test_gradients_reach_the_content() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_one_lit_cell_of_a_night(dtype: torch.dtype) -> None:
-    """Its deviation is that of hundreds of cells: more than float16 holds."""
+def test_one_lit_position_of_a_night(dtype: torch.dtype) -> None:
+    """Its deviation is that of hundreds of positions: more than float16 holds."""
     night = torch.zeros(1, 2, 400, 400, dtype=dtype)
     night[0, 0, 200, 100], night[0, 1, 200, 100] = 1, -1
     aligned = align(night, torch.zeros(1, 2, 1, 1), torch.full((1, 2, 1, 1), 400.0))

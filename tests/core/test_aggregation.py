@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet
-from artnet_core.aggregation import LAYERS, MARGIN, aggregate, pad_images, reflect_indices
-from artnet_core.dct import dct
-from artnet_core.encoder import BLOCK_STRIDES
+from artnet_core.network.aggregation import LAYERS, MARGIN, aggregate, pad_images, reflect_indices
+from artnet_core.network.cosines import dct, dct_filters
+from artnet_core.network.encoder import BLOCK_STRIDES
 
 
 @given(st.integers(1, 40), st.integers(0, 60), st.integers(0, 60))
@@ -33,7 +33,7 @@ def test_padding_reflects_and_fits_the_strides(height: int, width: int) -> None:
 @pytest.mark.parametrize("stride", [8, 16])
 def test_layers_at_one_stride(model: ArtNet, photo: Tensor, stride: int) -> None:
     padded = pad_images(photo)
-    layers = {**model.encoder(padded), "dct": dct(padded, stride)}
+    layers = {**model.encoder(padded), "dct": dct(padded, dct_filters(stride).to(padded))}
     assert tuple(layers) == LAYERS
     channels = sum(model.layers.values())
     at_strides = ((BLOCK_STRIDES.get(name, stride), block) for name, block in layers.items())
@@ -64,12 +64,12 @@ def test_no_frame_at_the_borders(model: ArtNet) -> None:
     assert unevenness(data) < 0.5 * unevenness(bare)
 
 
-@pytest.mark.parametrize("strip", [16, 64, 112])
-def test_strips_change_nothing(model: ArtNet, strip: int) -> None:
+@pytest.mark.parametrize("tile", [16, 64, 112])
+def test_strips_change_nothing(model: ArtNet, tile: int) -> None:
     image = torch.rand(1, 3, 500, 40, generator=torch.Generator().manual_seed(1))
-    whole, parts = model.encode(image), model.encode(image, strip)
+    whole, parts = model.encode(image), model.encode(image, tile)
     torch.testing.assert_close(parts.data, whole.data, rtol=0, atol=1e-5 * float(whole.data.max()))
-    torch.testing.assert_close(model.decode(whole, strip), model.decode(whole), rtol=0, atol=1e-5)
+    torch.testing.assert_close(model.decode(whole, tile), model.decode(whole), rtol=0, atol=1e-5)
 
 
 def test_strip_must_be_a_multiple_of_16(model: ArtNet, photo: Tensor) -> None:

@@ -15,12 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import artnet_core as artnet
-from artnet_core.encoder import IMAGENET_MEAN, IMAGENET_STD
-from artnet_core.picture import Picture, write_picture
+from artnet_core.images import Picture, write_picture
+from artnet_core.network.encoder import IMAGENET_MEAN, IMAGENET_STD
 
 torchvision = pytest.importorskip("torchvision")
 
-from benchmarks import backbones  # noqa: E402 (it imports torchvision)
+from experiments import backbones  # noqa: E402 (it imports torchvision)
 
 # Channels and height of every map of a picture of 128 x 128. Valid convolutions crop those of odd height.
 MAPS = {

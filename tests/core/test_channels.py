@@ -10,11 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from artnet_core import ArtNet, load
-from artnet_core.aggregation import pad_images
-from artnet_core.channels import UnitChannels, channel_table, measure_channels, zeros_over_pictures
-from artnet_core.chart import zero_chart
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.cli import main
+from artnet_core.figures import zero_chart
+from artnet_core.network.aggregation import pad_images
+from artnet_core.pruning.channels import UnitChannels, channel_table, measure_channels, zeros_over_pictures
 
 from .conftest import EXAMPLES
 
@@ -51,7 +51,7 @@ def test_counts() -> None:
     assert (units["conv1"].always_zero, units["conv1"].sometimes_zero, units["conv1"].channels) == (1, 1, 3)
     assert zeros_over_pictures(units) == [2, 1]
     row = channel_table(units).splitlines()[2]
-    assert [cell.strip() for cell in row.strip("|").split("|")] == ["conv1", "3", "1", "1", "0.75"]
+    assert [position.strip() for position in row.strip("|").split("|")] == ["conv1", "3", "1", "1", "0.75"]
 
 
 def test_no_pictures(model: ArtNet) -> None:

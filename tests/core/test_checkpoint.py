@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.channels import measure_channels
 from artnet_core.checkpoint import DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL, shipped_models
-from artnet_core.dct import CHANNELS
-from artnet_core.decoder import Decoder
-from artnet_core.encoder import Encoder, trunk_up_to
-from artnet_core.pruning import multiply_adds_per_pixel
+from artnet_core.network.cosines import CHANNELS
+from artnet_core.network.decoder import Decoder
+from artnet_core.network.encoder import Encoder, trunk_up_to
+from artnet_core.pruning.channels import measure_channels
+from artnet_core.pruning.zero_channels import multiply_adds_per_pixel
 
 State = dict[str, Tensor]
 Metadata = dict[str, str]
@@ -181,7 +181,7 @@ def test_a_trunk_that_ends_early(model: artnet.ArtNet, photo: Tensor, tmp_path: 
     encoder = Encoder({name: model.encoder.widths[name] for name in trunk_up_to("inception3b")})
     encoder.load_state_dict({key: model.encoder.state_dict()[key] for key in encoder.state_dict()})
     channels = sum(model.layers[name] for name in ("conv1", "conv3", "inception3b", "dct"))
-    shorter = artnet.ArtNet(encoder, Decoder(channels, {8: [32], 4: [16], 2: [12]})).seal()
+    shorter = artnet.ArtNet(encoder, Decoder(channels, {8: [32], 4: [16], 2: [12]})).freeze()
     path = tmp_path / "shorter.safetensors"
     artnet.save(shorter, path)
     loaded = artnet.load(path)
@@ -199,7 +199,7 @@ def test_features_at_stride_16(model: artnet.ArtNet, photo: Tensor, tmp_path: Pa
     """A decoder that starts at stride 16 makes the model aggregate there; no file says it twice."""
     channels = sum(model.layers.values())
     stages = {16: [32, 32], 8: [16], 4: [16], 2: [12]}
-    coarse = artnet.ArtNet(model.encoder, Decoder(channels, stages), stride=16).seal()
+    coarse = artnet.ArtNet(model.encoder, Decoder(channels, stages), stride=16).freeze()
     path = tmp_path / "coarse.safetensors"
     artnet.save(coarse, path)
     loaded = artnet.load(path)

@@ -12,8 +12,8 @@ from PIL import Image
 import artnet_core as artnet
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.cli import main
-from artnet_core.picture import Picture, PictureError, pictures_in, read_picture, write_picture
-from artnet_core.precision import fastest_dtype
+from artnet_core.images import Picture, PictureError, pictures_in, read_picture, write_picture
+from artnet_core.runtime import fastest_dtype
 
 from .conftest import EXAMPLES
 
@@ -118,11 +118,11 @@ def test_strips_where_memory_runs_out(tmp_path: Path, monkeypatch: pytest.Monkey
     assert run("stylize", frames, PAINTING, "-o", whole, "--device", "cpu") == 0
     encode, failures = artnet.ArtNet.encode, []
 
-    def short_of_memory(model: artnet.ArtNet, images: torch.Tensor, strip: int | None = None) -> artnet.Features:
-        if strip is None:
+    def short_of_memory(model: artnet.ArtNet, images: torch.Tensor, tile: int | None = None) -> artnet.Features:
+        if tile is None:
             failures.append(images.shape[2])
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-        return encode(model, images, strip)
+        return encode(model, images, tile)
 
     monkeypatch.setattr(artnet.ArtNet, "encode", short_of_memory)
     assert run("stylize", frames, PAINTING, "-o", parts, "--device", "cpu") == 0

@@ -1,4 +1,4 @@
-"""The cosines of the cells against their definition."""
+"""The cosines of the squares against their definition."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from artnet_core.dct import CHANNELS, MEANS, dct
+from artnet_core.network.cosines import CHANNELS, MEANS, dct
 
 
-def coefficient(cell: np.ndarray, vertical: int, horizontal: int) -> float:
+def coefficient(square: np.ndarray, vertical: int, horizontal: int) -> float:
     """One coefficient of the orthonormal DCT-II of a square of numbers, term by term."""
-    side = len(cell)
+    side = len(square)
     total = sum(
-        cell[y, x]
+        square[y, x]
         * math.cos(math.pi * (2 * y + 1) * vertical / (2 * side))
         * math.cos(math.pi * (2 * x + 1) * horizontal / (2 * side))
         for y in range(side)

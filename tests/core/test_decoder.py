@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.transforms.functional import center_crop
 
-from artnet_core import decoder as decoder_module
-from artnet_core.dct import CHANNELS
-from artnet_core.decoder import Decoder, stages_of, upsampling_kernel
+from artnet_core.network import decoder as decoder_module
+from artnet_core.network.cosines import CHANNELS
+from artnet_core.network.decoder import Decoder, stages_of, upsampling_kernel
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 4)])
@@ -40,7 +40,7 @@ def upsampled(x: Tensor, layer: nn.Module, ratio: int, rim: int) -> Tensor:
     """A map upsampled far beyond its borders, cropped to the map and a rim."""
     far = F.pad(x, (9, 9, 9, 9), mode="replicate")
     whole = F.conv_transpose2d(far, layer.weight, layer.bias, stride=ratio, padding=ratio // 2)
-    assert whole.shape[-1] == ratio * far.shape[-1]  # each cell in its place
+    assert whole.shape[-1] == ratio * far.shape[-1]  # each position in its place
     return center_crop(whole, [ratio * x.shape[-2] + 2 * rim, ratio * x.shape[-1] + 2 * rim])
 
 
@@ -55,7 +55,7 @@ def upsampled(x: Tensor, layer: nn.Module, ratio: int, rim: int) -> Tensor:
 )
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 4)])
 @torch.no_grad()
-def test_each_stage_repeats_the_outermost_cells_of_its_input(
+def test_each_stage_repeats_the_outermost_positions_of_its_input(
     stages: dict[int, list[int]], size: tuple[int, int]
 ) -> None:
     torch.manual_seed(0)
@@ -79,8 +79,8 @@ def test_each_stage_repeats_the_outermost_cells_of_its_input(
 
 @pytest.mark.parametrize("top", [8, 16])
 @torch.no_grad()
-def test_the_skip_connection_lands_on_its_own_cell(top: int) -> None:
-    """With nothing in the middle, a cosine lights up a patch whose centre is that of its cell."""
+def test_the_skip_connection_lands_on_its_own_position(top: int) -> None:
+    """With nothing in the middle, a cosine lights up a patch whose centre is that of its position."""
     stages = {stride: [1] for stride in (16, 8, 4, 2) if stride <= top}
     decoder = Decoder(CHANNELS, stages)
     for parameter in decoder.parameters():
@@ -91,7 +91,7 @@ def test_the_skip_connection_lands_on_its_own_cell(top: int) -> None:
     features[0, 7, 2, 3] = 1
     image = decoder(features)[0, 0]
     rows, columns = (image.sum(axis).nonzero().flatten() for axis in (1, 0))
-    assert rows.tolist() == list(range(top * 3 // 2, top * 7 // 2))  # the cell itself is 2 * top to 3 * top
+    assert rows.tolist() == list(range(top * 3 // 2, top * 7 // 2))  # the position itself is 2 * top to 3 * top
     assert columns.tolist() == list(range(top * 5 // 2, top * 9 // 2))
 
 
@@ -109,6 +109,6 @@ def test_pieces_of_the_last_stage_change_nothing(
     whole = decoder(features)
     heads: list[torch.Size] = []
     decoder.head.register_forward_hook(lambda _module, _inputs, output: heads.append(output.shape))
-    monkeypatch.setattr(decoder_module, "last_stage_piece", lambda device: values)
+    monkeypatch.setattr(decoder_module, "last_stage_chunk", lambda device: values)
     torch.testing.assert_close(decoder(features), whole)
     assert len(heads) > 1

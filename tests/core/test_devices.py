@@ -5,15 +5,23 @@ from __future__ import annotations
 import pytest
 import torch
 from pretended import CUDA, Waits, pretended
-from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.mask import mask_features, mask_images
-from artnet_core.steadiness import FrameBefore
-from artnet_core.transfers import ALL_METHODS
-from benchmarks.graph import captured
+from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.runtime import Tiles
+from artnet_core.transfer.mask import mask_features, mask_images
+from artnet_core.transfer.methods import ALL_METHODS
+from artnet_core.video.steadiness import TemporalState
 
 SMALL, LARGE = (97, 130), (1080, 1920)  # matched as they are, and coarse to fine
+
+
+class Halves(Tiles):
+    """Tiles of half a picture from the start."""
+
+    def __init__(self, height: int) -> None:
+        super().__init__()
+        self._tiles = dict.fromkeys(range(height, height + 8), height // 32 * 16)
 
 
 @pytest.mark.parametrize("device", [CUDA])
@@ -28,7 +36,7 @@ def test_nothing_in_a_frame_waits_for_the_gpu(
         frame = torch.rand(1, 3, *size).to(device)
         for captures in (False, True):  # what is made once is there by the second time
             gpu.captures = captures
-            painted = model.stylize_frame(frame, style, color, strength=0.5, detail=detail)
+            painted = paint_frame(model, frame, style, color, Settings(0.5, detail))
             assert painted.shape == frame.shape
             assert painted.device.type == device
             assert painted.dtype == torch.float32
@@ -62,10 +70,10 @@ def test_videos_stay_on_their_device(device: str, dtype: torch.dtype, size: tupl
     with pretended(device):
         model = artnet.load("artnet", device, dtype)
         style = model.encode(torch.rand(1, 3, *size))
-        before = FrameBefore()
+        before = TemporalState()
         for detail in (0.0, 0.3, 1.0):
             frame = torch.rand(1, 3, *size)
-            painted = model.stylize_frame(frame, style, detail=detail, strip=size[0] // 32 * 16, before=before)
+            painted = paint_frame(model, frame, style, None, Settings(detail=detail), before, Halves(size[0]))
             masked = mask_images(frame, painted, torch.rand(1, 30, 40))
             assert masked.shape == frame.shape
             assert masked.device.type == device
@@ -80,14 +88,3 @@ def test_transfers_stay_on_their_device(device: str) -> None:
             masked = mask_features(content, transfer(content, style), torch.rand(1, 30, 40))
             assert masked.data.shape == content.data.shape, method
             assert masked.data.device.type == device, method
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="takes a CUDA GPU")
-@pytest.mark.parametrize("detail", [0.0, 0.3])
-def test_a_captured_frame_is_the_frame(photo: Tensor, painting: Tensor, detail: float) -> None:
-    model = artnet.load("artnet", "cuda", torch.float16)
-    style, frame = model.encode(painting), torch.zeros_like(photo, device="cuda")
-    replay = captured(lambda: model.stylize_frame(frame, style, detail=detail))
-    frame.copy_(photo)
-    torch.testing.assert_close(replay(), model.stylize_frame(frame, style, detail=detail))
-    assert (replay().cpu() - artnet.load().stylize(photo, painting, detail=detail)).abs().mean() < 1e-2

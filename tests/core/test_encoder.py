@@ -13,7 +13,7 @@ from torchvision.models import GoogLeNet
 
 from artnet_core import ArtNet, CheckpointError, load
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
-from artnet_core.encoder import (
+from artnet_core.network.encoder import (
     BLOCK_STRIDES,
     FULL_WIDTHS,
     IMAGENET_MEAN,
@@ -23,7 +23,7 @@ from artnet_core.encoder import (
     Encoder,
     trunk_up_to,
 )
-from artnet_core.training.torchvision_weights import load_torchvision_encoder
+from training.torchvision_weights import load_torchvision_encoder
 
 
 def torchvision_blocks(net: GoogLeNet, images: Tensor) -> dict[str, Tensor]:
@@ -145,6 +145,6 @@ def test_receptive_radius(model: ArtNet) -> None:
         model.encoder(image)["inception4e"][:, :, 15].sum().backward()
     assert image.grad is not None
     rows = image.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-    # Cell 15 covers rows 240 to 255; bilinear upsampling adds a cell on each side.
+    # Cell 15 covers rows 240 to 255; bilinear upsampling adds a position on each side.
     assert rows.min() >= 240 - RECEPTIVE_RADIUS + 16
     assert rows.max() <= 255 + RECEPTIVE_RADIUS - 16

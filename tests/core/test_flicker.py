@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from artnet_core.picture import read_picture
+from artnet_core.images import read_picture
 from benchmarks.flicker import MOTIONS, Motion, flicker, main, video
 
 from .conftest import EXAMPLES

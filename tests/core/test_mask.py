@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.mask import check_mask, mask_features, mask_images
+from artnet_core.transfer.mask import check_mask, mask_features, mask_images
 
 sides = st.integers(1, 70)
 
@@ -47,11 +47,11 @@ def test_values_beyond_the_range_are_cut_off() -> None:
     assert torch.equal(result[0, 0, 0], torch.tensor([0.0, 1.0]))
 
 
-def test_a_cell_takes_the_mean_of_its_pixels() -> None:
+def test_a_position_takes_the_mean_of_its_pixels() -> None:
     before = artnet.Features(torch.zeros(1, 1, 2, 2), {"conv1": 1}, 8, (16, 12), "a")
     mask = torch.zeros(16, 12)
-    mask[:8, :2] = 1  # a quarter of the first cell
-    mask[8:, 8:] = 1  # all that the picture has of the last cell
+    mask[:8, :2] = 1  # a quarter of the first position
+    mask[8:, 8:] = 1  # all that the picture has of the last position
     result = mask_features(before, before.with_data(torch.ones(1, 1, 2, 2)), mask)
     torch.testing.assert_close(result.data[0, 0], torch.tensor([[0.25, 0.0], [0.0, 1.0]]))
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import artnet_core as artnet
-from artnet_core.adain import channel_statistics
-from artnet_core.mix import mix_styles
+from artnet_core.transfer.adain import channel_statistics
+from artnet_core.transfer.mix import mix_styles
 
 
 def style(height: int, width: int, *, batch: int = 1, scale: float = 1.0, model: str = "a") -> artnet.Features:
@@ -34,7 +34,7 @@ def test_the_palette_is_the_weighted_mean(sizes: list[tuple[int, int, float]]) -
     expected_std = sum(w * s for w, s in zip(weights, stds, strict=True)) / sum(weights)
     mean, std = channel_statistics(mixed.data)
     torch.testing.assert_close(mean, expected_mean, rtol=1e-3, atol=1e-3)
-    # A strip of one cell has no deviation of its own.
+    # A tile of one position has no deviation of its own.
     assert (std < expected_std * 1.001).all()
 
     assert mixed.data.shape[-2] == min(height for height, _, _ in sizes)
@@ -54,7 +54,7 @@ def test_widths_are_in_proportion_to_weights() -> None:
     mixed = mix_styles([first, second], [4.0, 2.0])
     assert mixed.data.shape[-1] == 45
     rising = mixed.data[0, 0, 0].diff() > 0
-    assert rising.sum() == 43 and not rising[29]  # the seam: 30 cells of the first, then 15 of the second
+    assert rising.sum() == 43 and not rising[29]  # the seam: 30 positions of the first, then 15 of the second
 
 
 def test_crops_are_central() -> None:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import MobileNetV2, mobilenet_v2, squeezenet1_1
 
-from artnet_core.mobilenet import mobilenet_masks, parts_of, prune_mobilenet
-from benchmarks.mobilenet import main as benchmark
+from artnet_core.pruning.mobilenet import mobilenet_masks, parts_of, prune_mobilenet
+from experiments.mobilenet import main as benchmark
 
 
 @pytest.fixture
@@ -125,8 +125,8 @@ def test_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
     assert benchmark([]) == 0
     printed = capsys.readouterr().out
     before, after = (
-        int(cell.replace(",", ""))
-        for cell in next(line for line in printed.splitlines() if "parameters" in line).split("|")[2:4]
+        int(position.replace(",", ""))
+        for position in next(line for line in printed.splitlines() if "parameters" in line).split("|")[2:4]
     )
     assert before == 3_504_872 and after < 0.5 * before
     assert float(printed.split("pictures: ")[1].split()[0]) < 1e-4

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from artnet_core.motion import averaged_luma, camera_motion
-from artnet_core.picture import read_picture
+from artnet_core.images import read_picture
+from artnet_core.video.motion import averaged_luma, camera_motion
 
 from .conftest import EXAMPLES
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from artnet_core.pooling import max_pool
+from artnet_core.network.ops import max_pool
 
 
 def pytorchs(x: Tensor, stride: int) -> Tensor:

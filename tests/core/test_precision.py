@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from artnet_core.sandwich import DEFAULT_DETAIL
+from artnet_core.transfer.sandwich import DEFAULT_DETAIL
 from benchmarks.precision import main
 
 

@@ -1,4 +1,4 @@
-"""Passing matches on, against a cell by cell walk over all scores."""
+"""Passing matches on, against a position by position walk over all scores."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet
-from artnet_core.matching import match_patches
-from artnet_core.propagation import TURNS, checkerboard, propagate_matches
-from artnet_core.sandwich import CONTINUITY
+from artnet_core.transfer.matching import match_patches
+from artnet_core.transfer.propagation import TURNS, checkerboard, propagate_matches
+from artnet_core.transfer.sandwich import CONTINUITY
 
 from .conftest import all_scores, compared_maps, maps
 
@@ -98,7 +98,7 @@ def test_pieces_of_the_style_grow_on_real_features(model: ArtNet, photo: Tensor,
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_calm_area_takes_more_than_one_patch_of_a_calm_style(seed: int) -> None:
-    """Alone, each of its cells takes the same."""
+    """Alone, each of its positions takes the same."""
     content = torch.ones(8, 20, 20)
     style = 1 + 0.05 * torch.rand(8, 20, 20, generator=torch.Generator().manual_seed(seed))
     matches = match_patches(content, style)

@@ -8,11 +8,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from artnet_core import ArtNet, prune_zero_channels
-from artnet_core.channels import measure_channels
-from artnet_core.chart import channel_chart
 from artnet_core.checkpoint import DEFAULT_MODEL, UNPRUNED_MODEL, save, shipped_models
-from artnet_core.encoder import TRUNK
-from artnet_core.pruning import parameters, provable_masks
+from artnet_core.figures import channel_chart
+from artnet_core.network.encoder import TRUNK
+from artnet_core.pruning.channels import measure_channels
+from artnet_core.pruning.zero_channels import parameters, provable_masks
 
 
 def zero_by_batch_norm() -> dict[str, Tensor]:
@@ -75,7 +75,7 @@ def test_channels_without_positive_weights_cannot_rise(model: ArtNet, photo: Ten
     conv = pruned.encoder.conv3.conv
     conv.weight[5] = -conv.weight[5].abs()
     conv.bias[5] = -1.0
-    pruned.seal()
+    pruned.freeze()
     masks = provable_masks(pruned.encoder)
     assert not masks["conv3"][5] and int((~masks["conv3"]).sum()) == 1
     again, report = prune_zero_channels(pruned, photo)

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from artnet_core.adain import adain
 from artnet_core.scores import patch_likeness, statistics_gap
-from artnet_core.swap import swap
+from artnet_core.transfer.adain import adain
+from artnet_core.transfer.swap import swap
 from benchmarks.quality import main
 
 from .conftest import EXAMPLES

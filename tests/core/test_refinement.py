@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet
-from artnet_core.matching import match_patches
-from artnet_core.refinement import refine_matches, windows_near
+from artnet_core.transfer.matching import match_patches
+from artnet_core.transfer.refinement import refine_matches, windows_near
 
 from .conftest import all_scores, coarse_matches, compared_maps, maps
 
@@ -23,14 +23,14 @@ def searched(coarse: Tensor, scores: Tensor, coarse_width: int, k: int, p: int) 
     for row in range(rows):
         for column in range(columns):
             windows = []
-            # The coarse cell of the patch's middle, and the coarse patch that has it in its own middle.
+            # The coarse position of the patch's middle, and the coarse patch that has it in its own middle.
             middles = [(first + k // 2) // p for first in (row, column)]
             patches = [min(max(m - k // 2, 0), n - 1) for m, n in zip(middles, coarse.shape, strict=True)]
             found = divmod(int(coarse[patches[0], patches[1]]), coarse_width)
             for middle, patch, upper_left, limit in zip(middles, patches, found, limits, strict=True):
-                cell = (upper_left + middle - patch) * p  # that the style has there
+                position = (upper_left + middle - patch) * p  # that the style has there
                 side = min(p + 2, limit)
-                start = min(max(cell - 1 - k // 2, 0), limit - side)
+                start = min(max(position - 1 - k // 2, 0), limit - side)
                 windows.append(range(start, start + side))
             choices = [(r, c) for r in windows[0] for c in windows[1]]
             chosen = max(choices, key=lambda place: values[row][column][place[0]][place[1]])
@@ -93,7 +93,7 @@ def test_takes_most_of_what_a_full_search_would_gain(
     refined = refine_matches(coarse, content, style, 3, pooling)
     rows, width = refined.shape
     found = scores.flatten(2).gather(2, (refined // columns * (columns - 2) + refined % columns)[..., None])[..., 0]
-    # The coarse patch's own place, in fine cells.
+    # The coarse patch's own place, in fine positions.
     i, j = (
         (torch.arange(side) // pooling).clamp(max=n - 1) for side, n in zip((rows, width), coarse.shape, strict=True)
     )

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from artnet_core import ArtNet, Features, adain, sandwich_swap, swap
-from artnet_core.adain import channel_statistics
-from artnet_core.dct import MEANS
-from artnet_core.sandwich import COHERENCE, CONTINUITY, DEFAULT_DETAIL, FALLOFF, content_shares, matching_pool
+from artnet_core.network.cosines import MEANS
 from artnet_core.scores import edge_ssim
+from artnet_core.transfer.adain import channel_statistics
+from artnet_core.transfer.sandwich import COHERENCE, CONTINUITY, DEFAULT_DETAIL, FALLOFF, content_shares
+from artnet_core.transfer.swap import matching_pool
 
 
 @pytest.fixture(scope="module")

@@ -53,8 +53,8 @@ def test_ssim_equals_its_definition() -> None:
 
 def test_gram_matrix_equals_numpy() -> None:
     data = torch.randn(2, 5, 4, 6, generator=torch.Generator().manual_seed(1))
-    cells = data.flatten(2).numpy()
-    np.testing.assert_allclose(gram_matrix(data), cells @ cells.transpose(0, 2, 1) / 24, rtol=1e-5, atol=1e-6)
+    positions = data.flatten(2).numpy()
+    np.testing.assert_allclose(gram_matrix(data), positions @ positions.transpose(0, 2, 1) / 24, rtol=1e-5, atol=1e-6)
 
 
 def test_color_distance_of_known_shifts() -> None:

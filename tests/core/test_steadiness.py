@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet, sandwich_swap
-from artnet_core.matching import match_patches
-from artnet_core.picture import read_picture
-from artnet_core.sandwich import DEFAULT_DETAIL
-from artnet_core.steadiness import FrameBefore, extend, keep_matches
+from artnet_core.images import read_picture
+from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.transfer.matching import match_patches
+from artnet_core.transfer.sandwich import DEFAULT_DETAIL
+from artnet_core.video.steadiness import TemporalState, extend, keep_matches
 
 from .conftest import EXAMPLES, all_scores, compared_maps, maps
 
@@ -44,7 +45,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_first_frame_and_one_with_another_style_are_matched_by_themselves() -> None:
     content, style, other_style = maps(2, 3, (9, 8), (7, 10), (7, 10))
-    before = FrameBefore()
+    before = TemporalState()
     for of_style in (style, other_style):
         matches = match_patches(content, of_style, 3)
         assert torch.equal(before.steady(matches, content, of_style, 3, of_style), matches)
@@ -57,7 +58,7 @@ def test_styles_of_a_batch_take_nothing_from_one_another(model: ArtNet, photo: T
         assert torch.equal(painted[None], model.stylize(photo, style[None], detail=0.1))
     features = model.encode(styles)
     frames = model.encode(photo.repeat(3, 1, 1, 1))
-    steady = sandwich_swap(frames, features, detail=0.1, before=FrameBefore())
+    steady = sandwich_swap(frames, features, detail=0.1, before=TemporalState())
     assert torch.equal(steady.data, sandwich_swap(frames, features, detail=0.1).data)
 
 
@@ -68,15 +69,15 @@ def test_a_style_is_known_again(model: ArtNet, photo: Tensor, painting: Tensor) 
     assert torch.equal(model.stylize(frames, painting.repeat(4, 1, 1, 1), detail=0.1, steady=True), steady)
     content, style = model.encode(frames), model.encode(painting)
     styles = style.with_data(style.data.repeat(4, 1, 1, 1))
-    several, one = (sandwich_swap(content, of, detail=0.1, before=FrameBefore()) for of in (styles, style))
+    several, one = (sandwich_swap(content, of, detail=0.1, before=TemporalState()) for of in (styles, style))
     torch.testing.assert_close(several.data, one.data, rtol=1e-3, atol=1e-2)
 
 
 @pytest.mark.parametrize("step", [(0, 0), (0, 8), (-16, 24), (3, -5), (-11, 40)])
 def test_matches_move_with_the_camera(step: tuple[int, int]) -> None:
-    """Whatever parts of a cell it moves by, the same cells of the scene keep their matches."""
+    """Whatever parts of a position it moves by, the same positions of the scene keep their matches."""
     photo = read_picture(EXAMPLES / "content" / "astronaut.jpg").rgb
-    before, scene = FrameBefore(), torch.arange(64 * 64).view(64, 64) % 50  # a match for each of its cells
+    before, scene = TemporalState(), torch.arange(64 * 64).view(64, 64) % 50  # a match for each of its positions
     for down, right in ((0, 0), step, (step[0] * 2, step[1] * 2)):
         above, left = before.follow(photo[..., 100 + down : 292 + down, 100 + right : 292 + right], 8)
         row, column = (down - above) // 8 + 20, (right - left) // 8 + 20
@@ -87,7 +88,7 @@ def test_matches_move_with_the_camera(step: tuple[int, int]) -> None:
             # What has just come into the picture has none.
             inner = (slice(8, 16), slice(8, 16))
             assert torch.equal(kept[inner], of_scene[inner])
-        before._matches, before._cell_of_matches = of_scene, before._cell
+        before._matches, before._position_of_matches = of_scene, before._position
 
 
 def test_extended_like_numpy() -> None:
@@ -101,7 +102,7 @@ def test_a_frame_keeps_what_fits_and_no_more(model: ArtNet, photo: Tensor, paint
     """After a cut to another picture nearly all patches are new, in the same picture none."""
     content, style = compared_maps(model, photo, painting)
     other, _ = compared_maps(model, painting.flip(3), painting)
-    before = FrameBefore()
+    before = TemporalState()
     first = before.steady(match_patches(content, style), content, style, 3, style)
     assert torch.equal(before.steady(match_patches(content, style), content, style, 3, style), first)
     matches = match_patches(other, style)
@@ -121,10 +122,10 @@ def test_noise_makes_less_flicker(model: ArtNet, photo: Tensor, painting: Tensor
 
 def test_frames_together_or_one_by_one(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
     frames = torch.cat([photo, photo.roll(3, 3), photo.roll(6, 3)])
-    style, before = model.encode(painting), FrameBefore()
+    style, before = model.encode(painting), TemporalState()
     one_by_one = [sandwich_swap(model.encode(frame[None]), style, detail=0.0, before=before).data for frame in frames]
     assert torch.equal(torch.cat(one_by_one[:1]), sandwich_swap(model.encode(photo), style, detail=0.0).data)
-    together = sandwich_swap(model.encode(frames), style, detail=0.0, before=FrameBefore())
+    together = sandwich_swap(model.encode(frames), style, detail=0.0, before=TemporalState())
     torch.testing.assert_close(torch.cat(one_by_one), together.data, rtol=1e-3, atol=1e-2)
 
 
@@ -150,27 +151,25 @@ def test_a_frame_that_is_painted_again_is_the_same(
 ) -> None:
     """As after a first try that ran out of memory."""
     frames, style = moving(photo, 3), model.encode(painting)
-    before = FrameBefore()
+    before = TemporalState()
     for frame in frames[:2]:
-        once, again = (
-            model.stylize_frame(frame[None], style, strength=strength, detail=0.0, before=before) for _ in range(2)
-        )
+        once, again = (paint_frame(model, frame[None], style, None, Settings(strength, 0.0), before) for _ in range(2))
         assert torch.equal(once, again) and once.shape == frame[None].shape
     if strength == 0:
         assert torch.equal(once, frames[1:2])
 
 
 def test_frames_of_other_sizes(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
-    """Also where the patches that fit are of another size: of two rows of cells 1 x 1, of more 3 x 3."""
-    style, before = model.encode(painting), FrameBefore()
+    """Also where the patches that fit are of another size: of two rows of positions 1 x 1, of more 3 x 3."""
+    style, before = model.encode(painting), TemporalState()
     for top, height, width in ((0, 16, 200), (2, 16, 200), (4, 16, 200), (0, 64, 64), (0, 1, 1), (30, 90, 120)):
         frame = photo[..., top : top + height, :width]
-        painted = model.stylize_frame(frame, style, detail=0.0, before=before)
+        painted = paint_frame(model, frame, style, None, Settings(detail=0.0), before)
         assert painted.shape == frame.shape and painted.isfinite().all()
 
 
 def test_no_graph_is_kept(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
-    before, frame = FrameBefore(), photo.clone().requires_grad_()
+    before, frame = TemporalState(), photo.clone().requires_grad_()
     with torch.enable_grad():
-        assert model.stylize_frame(frame, model.encode(painting), before=before).requires_grad
+        assert paint_frame(model, frame, model.encode(painting), temporal=before).requires_grad
     assert before._luma is not None and not before._luma.requires_grad

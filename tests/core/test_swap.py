@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artnet_core import ArtNet, swap
-from artnet_core.matching import Windows, match_patches
-from artnet_core.propagation import propagate_matches
-from artnet_core.refinement import refine_matches, windows_near
-from artnet_core.sandwich import COHERENCE
-from artnet_core.swap import reassemble
+from artnet_core.transfer.matching import Windows, match_patches
+from artnet_core.transfer.propagation import propagate_matches
+from artnet_core.transfer.refinement import refine_matches, windows_near
+from artnet_core.transfer.sandwich import COHERENCE
+from artnet_core.transfer.swap import reassemble
 
 from .conftest import coarse_matches, compared_maps, maps
 
@@ -174,7 +174,7 @@ def test_matches_are_passed_on_at_each_scale(h: int, w: int, pooling: int, coher
 
 
 def test_more_neighbours_keep_together_on_real_features(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
-    """Their matches lie within three cells, while scores lose little."""
+    """Their matches lie within three positions, while scores lose little."""
     content, style = compared_maps(model, photo, painting)
     sizes = (content.shape[1], content.shape[2]), (style.shape[1], style.shape[2])
     near = windows_near(coarse_matches(content, style, 3, 2), *sizes, 3, 2)
@@ -199,7 +199,7 @@ def test_small_maps_are_matched_one_by_one() -> None:
 
 
 def test_a_calm_area_stays_calm_where_matching_is_coarse() -> None:
-    """Each of its patches finds the same patch of the style: nothing repeats from one coarse cell to the next."""
+    """Each of its patches finds the same patch of the style: nothing repeats from one coarse position to the next."""
     (style,) = maps(7, 8, (24, 20))
     calm = torch.ones(1, 8, 32, 32)
     swapped = swap(calm, style[None], pooling=4)[..., 8:-8, 8:-8]
@@ -222,7 +222,7 @@ def test_batches_take_their_own_style() -> None:
 
 @pytest.mark.parametrize("patch_size", [0, 2, -1])
 def test_even_patches_are_refused(patch_size: int) -> None:
-    with pytest.raises(ValueError, match=f"odd number of cells .* got {patch_size}"):
+    with pytest.raises(ValueError, match=f"odd number of positions .* got {patch_size}"):
         swap(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), patch_size)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artnet_core import ArtNet, Features, adain, swap
-from artnet_core.transfers import ALL_METHODS, LABELS, optimal_wct, wct
+from artnet_core.transfer.methods import ALL_METHODS, LABELS, optimal_wct, wct
 
 Matrix = NDArray[np.float64]
 
@@ -28,17 +28,17 @@ def pair() -> tuple[Features, Features]:
 
     def correlated(height: int, width: int) -> Features:
         mixing = torch.randn(12, 12, generator=generator)
-        cells = mixing @ torch.randn(12, height * width, generator=generator) + 5 * torch.randn(
+        positions = mixing @ torch.randn(12, height * width, generator=generator) + 5 * torch.randn(
             12, 1, generator=generator
         )
-        return features(cells.view(1, 12, height, width))
+        return features(positions.view(1, 12, height, width))
 
     return correlated(20, 15), correlated(17, 24)
 
 
 def moments(data: Tensor) -> tuple[Matrix, Matrix]:
-    cells = data[0].flatten(1).double().numpy()
-    return cells.mean(1), np.cov(cells, bias=True)
+    positions = data[0].flatten(1).double().numpy()
+    return positions.mean(1), np.cov(positions, bias=True)
 
 
 def power(matrix: Matrix, exponent: float) -> Matrix:
@@ -49,9 +49,9 @@ def power(matrix: Matrix, exponent: float) -> Matrix:
 
 
 def mapped(content: Features, style: Features, linear: Matrix) -> Matrix:
-    """``linear (x - mean of content) + mean of style`` for every cell."""
-    cells = content.data[0].flatten(1).double().numpy()
-    result: Matrix = linear @ (cells - moments(content.data)[0][:, None]) + moments(style.data)[0][:, None]
+    """``linear (x - mean of content) + mean of style`` for every position."""
+    positions = content.data[0].flatten(1).double().numpy()
+    result: Matrix = linear @ (positions - moments(content.data)[0][:, None]) + moments(style.data)[0][:, None]
     return result
 
 
@@ -90,7 +90,7 @@ def test_optimal_wct_moves_the_content_less(pair: tuple[Features, Features]) -> 
 @pytest.mark.parametrize("method", ALL_METHODS)
 @pytest.mark.parametrize("flat", ["content", "style"])
 def test_flat_and_rank_deficient_features(model: ArtNet, photo: Tensor, method: str, flat: str) -> None:
-    """746 channels over 64 cells, and pictures without any variation."""
+    """746 channels over 64 positions, and pictures without any variation."""
     small = torch.nn.functional.interpolate(photo, (64, 64), mode="area")
     grey = torch.full((1, 3, 64, 64), 0.5)
     content = model.encode(grey if flat == "content" else small)

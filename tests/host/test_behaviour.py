@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 import artnet_core as artnet
 from artnet_core.checkpoint import DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL, shipped_models
-from artnet_core.mask import mask_images
-from artnet_core.transfers import ALL_METHODS
+from artnet_core.transfer.mask import mask_images
+from artnet_core.transfer.methods import ALL_METHODS
 
 from .conftest import ELSEWHERE_MODEL, REPOSITORY
 from .host import Host, Interrupted, NodeFailed, raise_if_failed
@@ -405,7 +405,11 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
         "ArtNet_ZeroChannelPrune",
         "A threshold above 0 needs calibration pictures",
     ),
-    "even patch size": ({"out": stylize(patch_size=2)}, "ArtNet_Stylize", "patch_size must be an odd number of cells"),
+    "even patch size": (
+        {"out": stylize(patch_size=2)},
+        "ArtNet_Stylize",
+        "patch_size must be an odd number of positions",
+    ),
     "weights of zero": (
         {
             **FEATURES,

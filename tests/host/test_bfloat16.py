@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from artnet_core.checkpoint import DEFAULT_MODEL, read_checkpoint, shipped_models
-from artnet_core.precision import multiplies_bfloat16
+from artnet_core.runtime import multiplies_bfloat16
 
 from .conftest import REPOSITORY
 from .host import Host

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.mask import mask_images
-from artnet_core.mix import mix_styles
+from artnet_core.transfer.mask import mask_images
+from artnet_core.transfer.mix import mix_styles
 
 from .host import Host
 from .pictures import example, pixels, saved, upload_examples

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.chart import channel_chart
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
-from artnet_core.mask import mask_features, mask_images
-from artnet_core.mix import mix_styles
-from artnet_core.sandwich import sandwich_swap
+from artnet_core.figures import channel_chart
+from artnet_core.transfer.mask import mask_features, mask_images
+from artnet_core.transfer.mix import mix_styles
+from artnet_core.transfer.sandwich import sandwich_swap
 
 from .host import Host
 from .pictures import pixels, saved, scaled, upload_examples

@@ -1,0 +1,5 @@
+"""``python -m artnet_core``: the command line, as ``artnet``."""
+
+from .cli import main
+
+raise SystemExit(main())

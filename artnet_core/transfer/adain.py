@@ -1,0 +1,108 @@
+"""Adaptive instance normalisation (Huang and Belongie 2017, equation 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..network.ops import chunk_elements
+
+_SMALLEST_STD = 1e-5
+
+# So many rows and columns of a map, at the most, show whether a channel may be constant.
+_SAMPLES = 8
+
+# Where batch norm takes half precision with statistics in float32.
+_MIXING_DEVICES = ("cpu", "cuda")
+
+
+def channel_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and (population) standard deviation of every channel, in float32.
+
+    Args:
+        features: ``[B, C, h, w]``.
+
+    Returns:
+        Two tensors ``[B, C, 1, 1]``.
+    """
+    positions = features.shape[2] * features.shape[3]
+    zero = features.new_zeros(*features.shape[:2], 1, 1, dtype=torch.float32)
+    mean = sum((piece.sum((2, 3), keepdim=True) for piece in _pieces(features)), zero) / positions
+    squares = ((piece - mean).square().sum((2, 3), keepdim=True) for piece in _pieces(features))
+    return mean, (sum(squares, zero) / positions).sqrt()
+
+
+def adain(content: Tensor, style: Tensor) -> Tensor:
+    """Gives each channel of ``content`` the mean and standard deviation it has in ``style``.
+
+    A channel that is constant in ``content`` becomes the style's mean.
+
+    Args:
+        content: ``[B, C, h, w]``.
+        style: ``[B, C, h', w']`` or ``[1, C, h', w']``.
+
+    Returns:
+        ``[B, C, h, w]`` in the dtype of ``content``; statistics are taken in float32.
+    """
+    return align(content, *channel_statistics(style))
+
+
+def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Gives each channel this mean and standard deviation; a constant channel becomes the mean.
+
+    Args:
+        features: ``[B, C, h, w]``.
+        mean: ``[B or 1, C, 1, 1]``, float32.
+        std: likewise.
+
+    Returns:
+        ``[B, C, h, w]`` in the dtype of ``features``. What float16 cannot hold, as the one lit position of a night may
+        become, is its largest value.
+    """
+    if features.shape[2] * features.shape[3] == 1:
+        return mean.expand(len(features), -1, -1, -1).to(features.dtype)
+    mixes = features.device.type in _MIXING_DEVICES and features.dtype.itemsize == 2
+    values = features if mixes else features.float()
+    values = values.contiguous(memory_format=torch.channels_last)  # on a CPU a quarter of the time
+    means, stds = (statistic.expand(len(values), -1, -1, -1).flatten(1) for statistic in (mean, std))
+    pictures = zip(torch.split(values, 1), means, stds, strict=True)
+    aligned = [_align_picture(picture, m, s) for picture, m, s in pictures]
+    result = torch.cat(aligned) if len(aligned) > 1 else aligned[0]
+    if features.dtype == torch.float16:
+        largest = torch.finfo(torch.float16).max
+        result = result.clamp_(-largest, largest)
+    return result.to(features.dtype)
+
+
+def _batch_norm(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """The batch norm of a single picture is AdaIN, in one operation: ``[1, C, h, w]``, statistics ``[C]``."""
+    return F.batch_norm(picture, None, None, std, mean, training=True, eps=_SMALLEST_STD**2)
+
+
+def _align_picture(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """:func:`_batch_norm` without what rounding would make of channels that are constant, by a sample of their
+    positions.
+
+    The sum of thousands of equal values is not exact: what it is off by would pass for a deviation. So they are taken
+    less that value. A channel that is not constant after all takes no harm, since a shift changes no batch norm.
+    """
+    row_step, column_step = (-(-side // _SAMPLES) for side in picture.shape[2:])
+    value = picture[..., :1, :1]
+    perhaps = (picture[..., ::row_step, ::column_step] == value).all((2, 3), keepdim=True) & (value != 0)
+    if picture.device.type != "cpu":  # to ask which would be to wait for the device
+        return _batch_norm(picture - torch.where(perhaps, value, 0), mean, std)
+    aligned = _batch_norm(picture, mean, std)
+    channels = perhaps.flatten().nonzero().flatten()
+    if len(channels):
+        aligned[:, channels] = _batch_norm(picture[:, channels] - value[:, channels], mean[channels], std[channels])
+    return aligned
+
+
+def _pieces(features: Tensor) -> Iterator[Tensor]:
+    """Some rows at a time, in float32, so that a large map in half precision is never copied as a whole."""
+    batch, channels, _, width = features.shape
+    rows = max(1, chunk_elements(features.device) // (batch * channels * width))
+    return (piece.float() for piece in torch.split(features, rows, 2))

@@ -1,0 +1,140 @@
+"""The transfers that the paper compares S2 with (Table 2), each on our encoder's features.
+
+AdaIN (Huang and Belongie 2017), StyleSwap (Chen and Schmidt 2016), WCT (Li et al. 2017), OptimalWCT (Lu et al. 2019)
+and Avatar-Net (Sheng et al. 2018). They share checks, pairs of one content and one style, and the blend with the
+content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..features import Features, check_style
+from .adain import adain as adain_map
+from .gaussian import fit_gaussian
+from .swap import swap
+
+_RESOLUTION = torch.finfo(torch.float32).eps
+
+
+def transfer_pairs(
+    content: Features, style: Features, strength: float, transfer: Callable[[Tensor, Tensor], Tensor]
+) -> Features:
+    """Applies a transfer to each content picture and its style, and blends the result with the content.
+
+    Args:
+        content: features of B pictures.
+        style: features of 1 or B pictures.
+        strength: 0 returns the content's features exactly, 1 the whole transfer.
+        transfer: takes content ``[C, h, w]`` and style ``[C, hs, ws]``, both float32, and returns ``[C, h, w]``.
+
+    Returns:
+        Features of B pictures of the content's size, in the content's dtype.
+
+    Raises:
+        ValueError: features of different models, a style batch that is neither 1 nor B, or a strength out of range.
+    """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength must lie in 0..1, got {strength}.")
+    check_style("style", content, style)
+    if strength == 0:
+        return content
+    sources, targets = content.data.float(), style.data.float()
+    targets = targets.expand(len(sources), -1, -1, -1)
+    transferred = torch.stack([transfer(a, b) for a, b in zip(sources, targets, strict=True)])
+    return content.with_data(torch.lerp(sources, transferred, strength).to(content.data.dtype))
+
+
+def adain(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """Gives each channel of the content the mean and standard deviation it has in the style.
+
+    Args, returns and errors are those of :func:`transfer_pairs`.
+    """
+
+    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+        return adain_map(content_map[None], style_map[None])[0]
+
+    return transfer_pairs(content, style, strength, transfer)
+
+
+def style_swap(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """Replaces each patch of the content by the style patch it correlates with best.
+
+    Args, returns and errors are those of :func:`transfer_pairs`.
+    """
+
+    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+        return swap(content_map[None], style_map[None])[0]
+
+    return transfer_pairs(content, style, strength, transfer)
+
+
+def wct(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """Gives the content's features the mean and the covariance of the style's.
+
+    Both steps are symmetric (ZCA): ``Cs^(1/2) Cc^(-1/2) (x - mean_c) + mean_s``. The original repeats this at five
+    depths with five decoders; here it acts once on the aggregated features.
+
+    Args, returns and errors are those of :func:`transfer_pairs`. The covariance is met as
+    far as the content varies in as many directions as the style; a flat content becomes the style's mean.
+    """
+    return transfer_pairs(content, style, strength, _wct)
+
+
+def _wct(content: Tensor, style: Tensor) -> Tensor:
+    positions = content.flatten(1)
+    return fit_gaussian(style.flatten(1)).color(fit_gaussian(positions).whiten(positions)).view_as(content)
+
+
+def optimal_wct(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """Gives the features the style's mean and covariance while moving them as little as possible.
+
+    The map is ``T = Cc^(-1/2) (Cc^(1/2) Cs Cc^(1/2))^(1/2) Cc^(-1/2)``. Of all linear maps with ``T Cc T = Cs`` it has
+    the least mean squared displacement, so it disturbs the content less than WCT.
+
+    Args, returns and errors are those of :func:`transfer_pairs`. The covariance is met as
+    far as the content varies in as many directions as the style; a flat content becomes the style's mean.
+    """
+    return transfer_pairs(content, style, strength, _optimal_wct)
+
+
+def _optimal_wct(content: Tensor, style: Tensor) -> Tensor:
+    positions = content.flatten(1)
+    source, target = fit_gaussian(positions), fit_gaussian(style.flatten(1))
+    return target.color(transport_rotation(source.root, target.root) @ source.whiten(positions)).view_as(content)
+
+
+def transport_rotation(source_root: Tensor, target_root: Tensor) -> Tensor:
+    """The orthogonal R with ``Cs^(1/2) R Cc^(-1/2) = T``: what WCT lacks between whitening and colouring.
+
+    With M = Cs^(1/2) Cc^(1/2) the inner root of T is (M^T M)^(1/2) = R^T M, where R is the orthogonal factor of M's
+    polar decomposition. Taking it from M avoids a product of four roots, for which float32 has too few digits.
+    Directions in which M vanishes are dropped, as they are in T.
+    """
+    left, values, right = torch.linalg.svd((target_root @ source_root).cpu())
+    kept = values > values[0] * _RESOLUTION
+    rotation: Tensor = left[:, kept] @ right[kept]
+    return rotation.to(source_root.device)
+
+
+def avatar(content: Features, style: Features, strength: float = 1.0) -> Features:
+    """Replaces whitened content patches by whitened style patches and colours them as the style.
+
+    Whitening puts both on an equal footing, so that the match looks at structure and not at colours. Avatar-Net
+    also applies AdaIN at every stage of its decoder, which the one decoder of ArtNet does not have.
+
+    Args, returns and errors are those of :func:`transfer_pairs`.
+    """
+
+    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+        content_positions, style_positions = content_map.flatten(1), style_map.flatten(1)
+        target = fit_gaussian(style_positions)
+        whitened = fit_gaussian(content_positions).whiten(content_positions).view_as(content_map)
+        patches = target.whiten(style_positions).view_as(style_map)
+        swapped = swap(whitened[None], patches[None])[0]
+        return target.color(swapped.flatten(1)).view_as(content_map)
+
+    return transfer_pairs(content, style, strength, transfer)

@@ -1,0 +1,76 @@
+"""Several styles as one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..features import Features
+from .adain import align, channel_statistics
+
+
+def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features:
+    """Mixes styles into one that a transfer takes like any other.
+
+    The mixed palette is the weighted mean of the styles' channel means and standard deviations. Every style's map is
+    cut around its middle to a common height and a width in proportion to its weight, aligned to that palette, and the
+    maps are put side by side: the swap picks strokes from all of them, the more from a style the heavier it is. Mean
+    and standard deviation of the whole are the palette's, but for channels that vary in some of the parts only: there
+    the deviation is smaller.
+
+    Args:
+        styles: features of one model; batches of 1 or of one common size B.
+        weights: one per style, not negative; their sum does not matter.
+
+    Returns:
+        Features of 1 or B styles on the device and in the dtype of the first that counts. A style of weight 0 does not
+        count; one that is left alone comes back as it is.
+
+    Raises:
+        ValueError: as many weights as styles are not given, a weight is negative, not finite or all are zero, or the
+            styles are of different models or batch sizes.
+    """
+    if len(styles) != len(weights):
+        raise ValueError(f"Every style needs a weight: got {len(styles)} styles and {len(weights)} weights.")
+    if any(not math.isfinite(weight) or weight < 0 for weight in weights):
+        raise ValueError(f"Style weights must be finite and not negative, got {', '.join(map(str, weights))}.")
+    chosen = [(style, weight) for style, weight in zip(styles, weights, strict=True) if weight > 0]
+    if not chosen:
+        raise ValueError("All style weights are zero: at least one style must count.")
+    if len({style.model for style in styles}) > 1:
+        raise ValueError("The styles come from different models: encode all of them with the same model.")
+    batches = {len(style.data) for style, _ in chosen} - {1}
+    if len(batches) > 1:
+        raise ValueError(
+            f"The styles are batches of {' and '.join(map(str, sorted(batches)))}: give 1 picture or the "
+            "same number for each."
+        )
+    if len(chosen) == 1:
+        return chosen[0][0]
+
+    largest = max(weight for _, weight in chosen)  # first, as a sum of weights may exceed all numbers
+    total = sum(weight / largest for _, weight in chosen)
+    shares = [weight / largest / total for _, weight in chosen]
+    first = chosen[0][0]
+    maps = [style.data.to(first.data).expand(max(batches, default=1), -1, -1, -1) for style, _ in chosen]
+    statistics = [channel_statistics(data) for data in maps]
+    mean = torch.stack([share * mean for share, (mean, _) in zip(shares, statistics, strict=True)]).sum(0)
+    std = torch.stack([share * std for share, (_, std) in zip(shares, statistics, strict=True)]).sum(0)
+
+    height = min(data.shape[-2] for data in maps)
+    width = min(data.shape[-1] / share for data, share in zip(maps, shares, strict=True))
+    parts = [
+        align(_crop_center(data, height, max(1, round(share * width))), mean, std)
+        for data, share in zip(maps, shares, strict=True)
+    ]
+    data = torch.cat(parts, -1)
+    size = (height * first.stride, data.shape[-1] * first.stride)
+    return Features(data, first.layers, first.stride, size, first.model)
+
+
+def _crop_center(data: Tensor, height: int, width: int) -> Tensor:
+    top, left = (data.shape[-2] - height) // 2, (data.shape[-1] - width) // 2
+    return data[..., top : top + height, left : left + width]

@@ -1,0 +1,534 @@
+"""Which classification network paints best? ``python -m experiments.backbones CONTENT STYLE --out FOLDER``.
+
+The paper (An et al. 2020) chose GoogLeNet among 28 classification networks by running the optimisation of Gatys et al.
+(2016) with each. This repeats that with torchvision's families: every network is counted and timed, and those whose
+weights are on this machine paint. Nothing is downloaded; a missing weight file is named in the table.
+
+Times are only right on an idle machine. Where something else keeps the cores busy, ``OMP_NUM_THREADS=1`` saves the
+threads from waiting for each other, which can take most of the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import statistics
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import artnet_core as artnet
+from artnet_core.compare import sheet, wait_for
+from artnet_core.images import PictureError, read_picture
+from artnet_core.network.encoder import BLOCK_STRIDES, Encoder, normalize
+from artnet_core.scores import gram_matrix
+from benchmarks.report import environment, write_report
+
+Maps = Callable[[Tensor], dict[int, Tensor]]
+"""Pictures ``[B, 3, H, W]``, RGB, 0..1, to feature maps ``[B, C, h, w]`` by their stride."""
+
+NAMES = (
+    *("alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
+    *("resnet18", "resnet34", "resnet50", "resnet101", "resnext50_32x4d", "wide_resnet50_2"),
+    *("squeezenet1_0", "squeezenet1_1", "densenet121", "densenet169", "googlenet", "inception_v3"),
+    *("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "shufflenet_v2_x1_0", "mnasnet1_0"),
+    *("efficientnet_b0", "regnet_y_400mf"),
+)
+ARTNET = "artnet (pruned GoogLeNet)"
+RANDOM = "random weights"
+
+STRIDES = (1, 2, 4, 8, 16)
+CONTENT_STRIDE = 8
+CONTENT_WEIGHT, SMOOTHNESS_WEIGHT = 0.02, 1.0
+
+# Valid convolutions crop the map; on smaller pictures that would look like another stride, or leave nothing.
+SMALLEST_LONG_SIDE, SMALLEST_SHORT_SIDE = 128, 80
+
+_HEADS = ("classifier", "fc")
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+# Torchvision's files of DenseNets are of a time when module names could hold dots.
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+_COLUMNS, _TIMED_RUNS = 5, 5
+
+
+class _Stop(Exception):
+    """Ends a forward pass once all maps are known."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a forward pass went through.
+
+    Attributes:
+        maps: the last map ``[B, C, h, w]`` of each stride.
+        units: what ran up to the last map, in order; one that ran twice is there twice.
+    """
+
+    maps: dict[int, Tensor]
+    units: tuple[nn.Module, ...]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network that can be asked for its maps.
+
+    Attributes:
+        name: torchvision's name.
+        maps: pictures to maps.
+        parameters: of all layers up to the last map.
+        weights: the file they are from, or :data:`RANDOM`.
+        missing: name of the weight file that is not on this machine; such a network does not paint.
+    """
+
+    name: str
+    maps: Maps
+    parameters: int
+    weights: str
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Painting:
+    """An optimised picture.
+
+    Attributes:
+        picture: ``[1, 3, H, W]``, RGB, 0..1.
+        first_loss: of the content picture, which the optimisation starts from.
+        last_loss: of the result.
+        seconds: of the optimisation.
+    """
+
+    picture: Tensor
+    first_loss: float
+    last_loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of the table; the last three are None where it did not paint.
+
+    Attributes:
+        name: of the network.
+        weights: where they are from.
+        missing: name of the weight file that is not on this machine.
+        strides: of its maps.
+        parameters: of all layers up to the last map.
+        multiply_adds: of a forward pass over the content, up to the last map.
+        forward_seconds: of that forward pass, median.
+        seconds: of the optimisation.
+        first_loss: of the content picture.
+        last_loss: of the painting.
+    """
+
+    name: str
+    weights: str
+    missing: str | None
+    strides: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+    forward_seconds: float
+    seconds: float | None = None
+    first_loss: float | None = None
+    last_loss: float | None = None
+
+
+def units(network: nn.Module) -> Iterator[nn.Module]:
+    """The links of a network's chain: layers, and whole blocks where it branches; without its classifier.
+
+    Blocks are not looked into, since the layers of one that halves the map are no end of a scale, only a part of it.
+    """
+    for name, child in network.named_children():
+        if name in _HEADS:
+            continue
+        if isinstance(child, nn.Sequential):
+            yield from units(child)
+        else:
+            yield child
+
+
+def trace(network: nn.Module, images: Tensor, calls: int | None = None) -> Trace:
+    """Runs a classification network up to its last map of stride 16.
+
+    Args:
+        network: of torchvision, prepared by :func:`freeze`.
+        images: ``[B, 3, H, W]``, RGB, 0..1; 128 x 80 or more.
+        calls: number of units to run. By default the pass ends with the first map of a larger stride, which is not
+            needed: a second pass with the first one's ``len(units)`` saves it.
+    """
+    maps: dict[int, Tensor] = {}
+    ran: list[nn.Module] = []
+    needed = 0
+    side = max(images.shape[-2:])
+
+    def keep(unit: nn.Module, _inputs: object, output: Tensor) -> None:
+        nonlocal needed
+        ran.append(unit)
+        if output.dim() == 4 and output.shape[-2:].numel() > 1:
+            # The longer side is the one that cropping changes least.
+            stride = 2 ** round(math.log2(side / max(output.shape[-2:])))
+            if stride > STRIDES[-1]:
+                raise _Stop
+            maps[stride] = output
+            needed = len(ran)
+        if len(ran) == calls:
+            raise _Stop
+
+    hooks = [unit.register_forward_hook(keep) for unit in units(network)]
+    try:
+        network(normalize(images))
+    except _Stop:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Trace(maps, tuple(ran[:needed]))
+
+
+def stride_maps(network: nn.Module, images: Tensor, calls: int | None = None) -> dict[int, Tensor]:
+    """The last map of each stride of :data:`STRIDES` that a network has, ``[B, C, h, w]``; see :func:`trace`."""
+    return trace(network, images, calls).maps
+
+
+def artnet_maps(encoder: Encoder, images: Tensor) -> dict[int, Tensor]:
+    """The maps of ArtNet's encoder by stride, ``[B, C, h, w]``."""
+    return {BLOCK_STRIDES[name]: features for name, features in encoder.blocks(images)}
+
+
+def gatys(network: Maps, content: Tensor, style: Tensor, steps: int) -> Painting:
+    """Paints by optimising the pixels (Gatys et al. 2016), with L-BFGS from the content picture.
+
+    Every loss is relative to the size of its target, and Gram losses are averaged over the strides, so that networks
+    of other scales and numbers of maps are comparable.
+
+    Args:
+        network: gives the maps; that of stride 8 keeps the content, all of them take the style.
+        content: ``[1, 3, H, W]``, RGB, 0..1.
+        style: ``[1, 3, H', W']``, RGB, 0..1.
+        steps: iterations of L-BFGS.
+    """
+    with torch.no_grad():
+        kept = network(content)[CONTENT_STRIDE]
+        grams = {stride: gram_matrix(features) for stride, features in network(style).items()}
+        smoothness = _total_variation(style)
+
+    def loss(picture: Tensor) -> Tensor:
+        maps = network(picture)
+        taken = [_relative_error(gram_matrix(maps[stride]), gram) for stride, gram in grams.items()]
+        # Only what is rougher than the style: noise of pixels, which the maps of large strides do not see.
+        rough = F.relu(_total_variation(picture) / smoothness.clamp(min=1e-12) - 1)
+        kept_error = _relative_error(maps[CONTENT_STRIDE], kept)
+        return torch.stack(taken).mean() + CONTENT_WEIGHT * kept_error + SMOOTHNESS_WEIGHT * rough
+
+    picture = content.clone(memory_format=torch.contiguous_format).requires_grad_()
+    # No tolerances: a loss of about 1 that is spread over all pixels has small gradients from the start.
+    optimizer = torch.optim.LBFGS(
+        [picture],
+        max_iter=steps,
+        history_size=100,
+        tolerance_grad=0,
+        tolerance_change=0,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            value = loss(picture)
+            value.backward()  # type: ignore[no-untyped-call]
+        return value.item()
+
+    start = time.perf_counter()
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    result = picture.detach().clamp(0, 1)
+    with torch.no_grad():
+        first, last = loss(content).item(), loss(result).item()
+    return Painting(result, first, last, time.perf_counter() - start)
+
+
+def freeze(network: nn.Module) -> nn.Module:
+    """Evaluation mode, no gradients of weights, and no layer that overwrites a map which was kept."""
+    for module in network.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False  # type: ignore[assignment]
+    return network.eval().requires_grad_(False)
+
+
+def build(name: str) -> nn.Module:
+    """A network of torchvision without trained weights.
+
+    Raises:
+        ValueError: it is not one of :data:`NAMES`.
+    """
+    if name not in NAMES:
+        raise ValueError(f"There is no network {name!r}; there are {', '.join(NAMES)}.")
+    # The weights of these two are for inputs of -1..1, which transform_input makes of ImageNet's normalisation.
+    extra = {"aux_logits": False, "transform_input": True, "init_weights": False}
+    options = extra if name in ("googlenet", "inception_v3") else {}
+    network: nn.Module = torchvision.models.get_model(name, weights=None, **options)
+    return freeze(network)
+
+
+def randomize(network: nn.Module, seed: int = 0) -> None:
+    """Draws Kaiming-normal weights, the same on every machine, and fits the batch norms to them.
+
+    The statistics come from one picture of noise: without them the maps of deep networks explode or vanish.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    norms = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+            norms.append(module.train())
+    with torch.no_grad():
+        trace(network, torch.rand(1, 3, 224, 224, generator=generator))
+    for norm in norms:
+        norm.eval()
+
+
+def weight_files(name: str) -> list[str]:
+    """File names of a network's weights: torchvision's default, then its first version where that is another."""
+    versions = torchvision.models.get_model_weights(name)
+    return list(dict.fromkeys(version.url.rpartition("/")[2] for version in (versions.DEFAULT, versions.IMAGENET1K_V1)))
+
+
+def find_weights(name: str, folder: Path) -> Path | None:
+    """The weight file of a network in a folder, as torchvision's .pth or as .safetensors of the same name."""
+    paths = [folder / file for file in weight_files(name)]
+    return next((p for path in paths for p in (path, path.with_suffix(".safetensors")) if p.is_file()), None)
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Loads a state dict of torchvision; the auxiliary classifiers, which paint nothing, are left out.
+
+    Raises:
+        ValueError: the file is damaged, or of another network.
+    """
+    try:
+        # Kept as it is read: its metadata tells MNASNet its version.
+        state: Any = _read(path)
+        for key in list(state):
+            if key.startswith(_AUXILIARY):
+                del state[key]
+            elif _OLD_DENSENET.search(key):
+                state[_OLD_DENSENET.sub(r"\1\2", key)] = state.pop(key)
+        network.load_state_dict(state)
+    except (RuntimeError, UnpicklingError, SafetensorError, EOFError, ValueError) as error:
+        kind = type(network).__name__
+        raise ValueError(f"{path} does not hold weights of this {kind}: {error} Remove or replace the file.") from error
+
+
+def backbone(name: str, folder: Path, *, random: bool, size: tuple[int, int], device: torch.device) -> Backbone:
+    """A network of torchvision, with its weights from a folder if they are there.
+
+    Args:
+        name: one of :data:`NAMES`.
+        folder: with weight files.
+        random: draw weights where there is no file.
+        size: height and width that the network is to be counted and run at.
+        device: to run on.
+    """
+    network = build(name)
+    path = find_weights(name, folder)
+    missing = None
+    if path is not None:
+        load_weights(network, path)
+    else:
+        missing = weight_files(name)[0]
+        # Random weights are needed for times, too: subnormal numbers would slow down what has vanished.
+        randomize(network)
+    network.to(device)
+    with torch.no_grad():
+        ran = trace(network, torch.zeros(1, 3, *size, device=device)).units
+    parameters = sum(p.numel() for unit in dict.fromkeys(ran) for p in unit.parameters())
+    weights = path.name if path is not None else RANDOM if random else ""
+    return Backbone(name, partial(stride_maps, network, calls=len(ran)), parameters, weights, missing)
+
+
+def shipped_backbone(device: torch.device) -> Backbone:
+    """The encoder that comes with ArtNet."""
+    encoder = artnet.load().encoder.to(device).requires_grad_(False)
+    parameters = sum(p.numel() for p in encoder.parameters())
+    return Backbone(ARTNET, partial(artnet_maps, encoder), parameters, "shipped")
+
+
+@torch.no_grad()
+def measure(network: Backbone, images: Tensor) -> Row:
+    """Counts and times a forward pass over ``images``, ``[1, 3, H, W]``."""
+    with FlopCounterMode(display=False) as counter:
+        strides = tuple(sorted(network.maps(images)))
+    seconds = []
+    for _ in range(_TIMED_RUNS):
+        start = time.perf_counter()
+        network.maps(images)
+        wait_for(images.device)
+        seconds.append(time.perf_counter() - start)
+    return Row(
+        name=network.name,
+        weights=network.weights,
+        missing=network.missing,
+        strides=strides,
+        parameters=network.parameters,
+        multiply_adds=counter.get_total_flops() // 2,
+        forward_seconds=statistics.median(seconds),
+    )
+
+
+def compare(content: Tensor, style: Tensor, networks: Iterator[Backbone], steps: int) -> Iterator[tuple[Row, Tensor]]:
+    """Measures every network and paints with those that have weights.
+
+    Args:
+        content: ``[1, 3, H, W]``, RGB, 0..1; 128 x 80 or more.
+        style: ``[1, 3, H', W']``, RGB, 0..1; likewise.
+        networks: one by one, so that only one of them is in memory.
+        steps: of the optimisation.
+
+    Yields:
+        The row of each network and its painting, ``[1, 3, H, W]``; a painting with no pictures, ``[0, 3, H, W]``, where
+        the network has no weights.
+
+    Raises:
+        ValueError: a picture is too small.
+    """
+    for name, picture in (("content", content), ("style", style)):
+        short, long = sorted(picture.shape[-2:])
+        if long < SMALLEST_LONG_SIDE or short < SMALLEST_SHORT_SIDE:
+            raise ValueError(
+                f"The {name} has sides of {long} and {short} pixels; the networks need {SMALLEST_LONG_SIDE} and "
+                f"{SMALLEST_SHORT_SIDE} or more: take a larger --size."
+            )
+    for network in networks:
+        row = measure(network, content)
+        if not network.weights:
+            yield row, content[:0]
+            continue
+        painting = gatys(network.maps, content, style, steps)
+        row = replace(row, seconds=painting.seconds, first_loss=painting.first_loss, last_loss=painting.last_loss)
+        yield row, painting.picture
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table."""
+    lines = [
+        "| network | parameters | multiply-adds | forward | optimisation | loss | weights |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for row in rows:
+        seconds = "" if row.seconds is None else f"{row.seconds:.1f} s"
+        weights = row.weights
+        if row.missing is not None:
+            weights = ", ".join(filter(None, (weights, f"missing: {row.missing}")))
+        columns = (row.name, *_counts(row), f"{row.forward_seconds * 1000:.0f} ms", seconds, _losses(row), weights)
+        lines.append(f"| {' | '.join(columns)} |")
+    return "\n".join(lines)
+
+
+def caption(row: Row) -> str:
+    """A network that painted in one line of small print."""
+    return f"{', '.join(_counts(row))}, {row.seconds or 0:.0f} s, loss {_losses(row)}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the table and writes backbones.json and backbones.jpg."""
+    parser = argparse.ArgumentParser("python -m experiments.backbones", description=__doc__)
+    parser.add_argument("content", type=Path, help="picture to paint")
+    parser.add_argument("style", type=Path, help="picture to paint like")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for backbones.json and .jpg")
+    parser.add_argument("--names", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=", ".join(NAMES))
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    parser.add_argument("--weights", type=Path, default=cache, metavar="FOLDER", help=f"of weight files; {cache}")
+    parser.add_argument("--random", action="store_true", help="paint with random weights where there is no file")
+    parser.add_argument("--size", type=int, default=256, help="longer side of both pictures in pixels; 256")
+    parser.add_argument("--steps", type=int, default=100, help="of the optimisation; 100")
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="such as cuda; cpu")
+    options = parser.parse_args(arguments)
+
+    device = options.device
+    try:
+        content, style = (read_picture(path, options.size).rgb.to(device) for path in (options.content, options.style))
+    except (FileNotFoundError, PictureError) as error:
+        parser.error(str(error))
+    size = (content.shape[-2], content.shape[-1])
+
+    def networks() -> Iterator[Backbone]:
+        yield shipped_backbone(device)
+        for name in options.names:
+            yield backbone(name, options.weights, random=options.random, size=size, device=device)
+
+    rows: list[Row] = []
+    cells = [(content, "Content", ""), (style, "Style", "")]
+    try:
+        for row, picture in compare(content, style, networks(), options.steps):
+            print(row.name, "done" if len(picture) else "counted", file=sys.stderr, flush=True)
+            rows.append(row)
+            if len(picture):
+                title = f"{row.name}, {RANDOM}" if row.weights == RANDOM else row.name
+                cells.append((picture, title, caption(row)))
+    except ValueError as error:
+        parser.error(str(error))
+
+    settings = {
+        **{name: str(getattr(options, name)) for name in ("content", "style", "device")},
+        "size": list(size),
+        "steps": options.steps,
+        **environment(device),
+    }
+    write_report(options.out / "backbones.json", settings, networks=rows)
+    sheet(cells, min(_COLUMNS, len(cells))).save(options.out / "backbones.jpg", quality=90)
+    print(table(rows))
+
+
+def _counts(row: Row) -> tuple[str, str]:
+    """Parameters in millions and multiply-adds in billions."""
+    return f"{row.parameters / 1e6:.2f} M", f"{row.multiply_adds / 1e9:.2f} G"
+
+
+def _losses(row: Row) -> str:
+    """The loss before and after; nothing where there was no painting."""
+    if row.first_loss is None or row.last_loss is None:
+        return ""
+    return f"{row.first_loss:.3g} to {row.last_loss:.3g}"
+
+
+def _read(path: Path) -> Any:
+    """A state dict from a .pth or .safetensors file, with the metadata that tells its version."""
+    if path.suffix == ".safetensors":
+        state: Any = OrderedDict(load_file(path))
+        # These files hold no metadata, and MNASNet loads nothing of unknown version.
+        state._metadata = OrderedDict({"": {"version": 2}})
+        return state
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _relative_error(found: Tensor, target: Tensor) -> Tensor:
+    """Squared error relative to the squared target; one number."""
+    return (found - target).square().sum() / target.square().sum().clamp(min=1e-12)
+
+
+def _total_variation(picture: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels of ``[1, 3, H, W]``; one number."""
+    down, right = picture.diff(dim=2), picture.diff(dim=3)
+    return down.square().mean() + right.square().mean()
+
+
+if __name__ == "__main__":
+    main()

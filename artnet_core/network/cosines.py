@@ -19,8 +19,7 @@ _LUMA_FREQUENCIES, _CHROMA_FREQUENCIES = 6, 2
 CHANNELS = 40
 
 MEANS = (0, 28, 34)
-"""The channels of frequency 0: the mean of a square's luma, and of each chroma. All others are what varies within it.
-"""
+"""The channels of frequency 0: the mean of a square's luma, and of each chroma. All others vary within it."""
 
 # Orthogonal: the mean of the colours, red against blue, green against both.
 _LUMA_AND_CHROMA = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (-1.0, 2.0, -1.0))

@@ -55,7 +55,7 @@ class Decoder(nn.Module):
         self.skip = _upsampling(DCT_CHANNELS, width, ratio, self.rim(last), operations, bias=False)
 
     def rim(self, stride: int) -> int:
-        """Cells beyond the picture that a stage's 3x3 convolutions take, one each."""
+        """Positions beyond the picture that a stage's 3x3 convolutions take, one each."""
         return len(self.stages[stride]) - 1 + (stride == min(self.stages))
 
     @property
@@ -148,16 +148,18 @@ def with_border(x: Tensor, positions: int) -> Tensor:
 
 
 def positions_read(rim: int, ratio: int) -> int:
-    """Cells beyond a map that upsampling it by this ratio reads for so many positions beyond the result."""
+    """Positions beyond a map that upsampling it by this ratio reads for so many positions beyond the result."""
     return -(-(2 * rim + ratio) // (2 * ratio))
 
 
 def _upsampling(
     in_channels: int, out_channels: int, ratio: int, rim: int, operations: Any, bias: bool = True
 ) -> nn.Module:
-    """A transposed convolution of twice this ratio's size. Of a map with :func:`positions_read` positions more on each
-    side it
-    gives ``ratio`` times its positions, and ``rim`` more on each side."""
+    """A transposed convolution of twice this ratio's size.
+
+    Of a map with :func:`positions_read` more positions on each side it gives ``ratio`` times the map's positions, and
+    ``rim`` more on each side.
+    """
     # The kernel begins half a ratio before its position; all but the rim of what the positions beyond the map make is
     # cut off.
     padding = ratio // 2 + ratio * positions_read(rim, ratio) - rim

@@ -136,6 +136,7 @@ class ConvBlock(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels, eps=BN_EPSILON) if norm else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """``[B, in, H, W]`` to ``[B, out, H', W']``, not negative; half the size where the unit reads the picture."""
         if self.bn is None:
             return F.relu(self.conv(x), inplace=True)
         return F.relu(self.bn(self.conv(x)), inplace=True)
@@ -152,6 +153,7 @@ class Inception(nn.Module):
         self.branch4 = branch4
 
     def forward(self, x: Tensor) -> Tensor:
+        """``[B, in, h, w]`` to ``[B, sum of the branches' widths, h, w]``."""
         return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
 
 
@@ -230,8 +232,7 @@ class Encoder(nn.Module):
                 yield name, x  # [B, 192, H/4, W/4], [B, 480, H/8, W/8], [B, 832, H/16, W/16]
 
     def _first(self, images: Tensor, dtype: torch.dtype, pooling: int) -> tuple[Tensor, Tensor]:
-        """The highest of each 3x3 positions of conv1's output, in this dtype, and its means over ``pooling`` x
-        ``pooling``.
+        """Two maps of conv1's output: the highest of each 3x3 positions, and means over ``pooling`` x ``pooling``.
 
         No other map is as large: where nobody reads it as a whole it is made some rows at a time, on a CPU and where
         the dtype is not its own.

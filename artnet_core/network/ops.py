@@ -108,4 +108,5 @@ class MaxPool(nn.Module):
     """:func:`max_pool` of stride 1, as a module of an Inception branch."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """``[B, C, h, w]`` to the same shape."""
         return max_pool(x, 1)

@@ -32,11 +32,11 @@ class Gaussian:
     inverse_root: Tensor
 
     def whiten(self, positions: Tensor) -> Tensor:
-        """Cells ``[C, N]`` of this distribution to zero mean and unit covariance (on the directions that vary)."""
+        """Positions ``[C, N]`` of this distribution to zero mean and unit covariance (on the directions that vary)."""
         return self.inverse_root @ (positions - self.mean)
 
     def color(self, positions: Tensor) -> Tensor:
-        """Cells ``[C, N]`` of zero mean and unit covariance to this distribution."""
+        """Positions ``[C, N]`` of zero mean and unit covariance to this distribution."""
         return self.root @ positions + self.mean
 
 

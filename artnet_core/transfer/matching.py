@@ -171,9 +171,17 @@ def pair_scores(content: Tensor, style: Tensor, patch_size: int) -> Callable[[Te
 
 
 def comparable_positions(content: Tensor, style: Tensor, patch_size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cells to be multiplied, and what each style patch's score is multiplied by.
+    """What :func:`match_patches` multiplies: positions of both maps, and a weight for each style patch's score.
 
     All in float32, whatever the maps are in: by rounded products other patches would be the best.
+
+    Args:
+        content: ``[C, h, w]``.
+        style: ``[C, hs, ws]``.
+        patch_size: k.
+
+    Returns:
+        ``[h * w, C]``, ``[C, hs * ws]`` and ``[hs - k + 1, ws - k + 1]``.
     """
     return content.float().flatten(1).T, style.float().flatten(1), patch_weights(style, patch_size)
 

@@ -14,12 +14,15 @@ from .sandwich import sandwich_swap
 class Transfer(Protocol):
     """Content and style features of the same model to features of the content's size; strength lies in 0..1."""
 
-    def __call__(self, content: Features, style: Features, /, *, strength: float = 1.0) -> Features: ...
+    def __call__(self, content: Features, style: Features, /, *, strength: float = 1.0) -> Features:
+        """See :func:`~artnet_core.transfer.baselines.transfer_pairs`."""
+        ...
 
 
 def artnet(content: Features, style: Features, strength: float = 1.0) -> Features:
-    """What ArtNet does by default: patches that are compared by conv1, keep together and count most in their middle,
-    and a share of the content.
+    """What ArtNet does by default.
+
+    Patches are compared by conv1, keep together and count most in their middle; a share of the content is mixed in.
     """
     return sandwich_swap(content, style, strength=strength)
 

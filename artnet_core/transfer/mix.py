@@ -32,6 +32,14 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
     Raises:
         ValueError: as many weights as styles are not given, a weight is negative, not finite or all are zero, or the
             styles are of different models or batch sizes.
+
+    Example:
+        >>> from artnet_core.transfer.mix import mix_styles
+        >>> model = artnet.load()
+        >>> waves, streets = (model.encode(torch.rand(1, 3, 64, 64)) for _ in range(2))
+        >>> mixed = mix_styles([waves, streets], [2, 1])
+        >>> artnet.sandwich_swap(model.encode(torch.rand(1, 3, 48, 48)), mixed).size
+        (48, 48)
     """
     if len(styles) != len(weights):
         raise ValueError(f"Every style needs a weight: got {len(styles)} styles and {len(weights)} weights.")

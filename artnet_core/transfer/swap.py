@@ -29,7 +29,7 @@ _MOST_STYLE_POSITIONS = 4096
 _BAG_DEVICES = ("cpu", "cuda")
 
 COHERENT_POSITIONS = 2
-"""Cells per side that surroundings are matched by where patches are not pooled but keep together."""
+"""Positions per side that surroundings are matched by where patches are not pooled but keep together."""
 
 
 def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: float = 1.0) -> Tensor:
@@ -64,7 +64,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
 def falloff_weights(patch_size: int, falloff: float, device: torch.device | None = None) -> Tensor:
     """How much each position of a patch counts: ``[k, k]``, 1 in the middle."""
     steps = (torch.arange(patch_size, device=device) - patch_size // 2).abs()
-    # Cells at the map's corners see nothing but the corners of patches: those count too.
+    # Positions at the map's corners see nothing but the corners of patches: those count too.
     return (falloff ** -(steps[:, None] + steps).float()).clamp(min=torch.finfo(torch.float32).tiny)
 
 
@@ -174,6 +174,14 @@ def swap(content: Tensor, style: Tensor, matching: Matching = PAPER, settle: Set
 
     Returns:
         ``[B, C, h, w]``, every value a weighted mean of style values.
+
+    Example:
+        >>> content, style = torch.rand(1, 8, 6, 7), torch.rand(1, 8, 9, 5)
+        >>> swapped = artnet.swap(content, style)
+        >>> swapped.shape
+        torch.Size([1, 8, 6, 7])
+        >>> torch.allclose(artnet.swap(style, style), style, atol=1e-5)
+        True
     """
     sizes = (content.shape[2], content.shape[3]), (style.shape[2], style.shape[3])
     smallest = min(*sizes[0], *sizes[1])

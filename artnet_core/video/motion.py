@@ -12,7 +12,7 @@ from ..network.ops import avg_pool
 # Pixels of the longer side that frames are averaged down to.
 _LARGEST_SIDE = 1024
 
-# Cells per side below which there is no telling.
+# Positions per side below which there is no telling.
 _SMALLEST_SIDE = 8
 
 # What a motion has to explain of what both frames show, and how many times as much as standing still would. Measured: a

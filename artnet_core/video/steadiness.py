@@ -100,9 +100,7 @@ class TemporalState:
         return self._style is not None and (style is self._style or torch.equal(style, self._style))
 
     def _at_the_same_places(self, size: torch.Size) -> Tensor | None:
-        """The matches of the frame before, brought to where their positions are now; the nearest for positions that are
-        new.
-        """
+        """The matches of the frame before, brought to where their positions are now; the nearest for new positions."""
         if self._matches is None:
             return None
         rows, columns = (

@@ -1,0 +1,1 @@
+"""Zero channels: how they are found, counted and cut out."""

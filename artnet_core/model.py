@@ -241,7 +241,7 @@ class ArtNet(nn.Module):
             style: ``[1 or B, 3, H', W']``, the picture whose texture is copied.
             color: ``[1 or B, 3, H'', W'']``, the picture whose colours are taken; the style by default.
             strength: 0 returns the content itself, 1 the whole transfer.
-            detail: 0 painterly, 1 faithful to the content; see :func:`~artnet_core.sandwich_swap`.
+            detail: 0 painterly, 1 faithful to the content; see :func:`artnet_core.sandwich_swap`.
             patch_size: side of the swapped patches in positions, odd.
             steady: whether the content is a video. Strokes then keep their places in the scene from one frame to the
                 next where they still fit, also where the camera pans.

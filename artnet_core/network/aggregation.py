@@ -20,7 +20,7 @@ MARGIN = 16
 
 LAYERS = (*BLOCK_STRIDES, "dct")
 """What is aggregated, in the order of the channels: the encoder's blocks (of a trunk that ends early those it has), and
-:func:`~artnet_core.network.cosines.dct`."""
+:func:`artnet_core.network.cosines.dct`."""
 
 MULTIPLE = max(BLOCK_STRIDES.values())
 """The encoder's strides fit pictures whose sides are multiples of this."""

@@ -15,7 +15,7 @@ class Transfer(Protocol):
     """Content and style features of the same model to features of the content's size; strength lies in 0..1."""
 
     def __call__(self, content: Features, style: Features, /, *, strength: float = 1.0) -> Features:
-        """See :func:`~artnet_core.transfer.baselines.transfer_pairs`."""
+        """See :func:`artnet_core.transfer.baselines.transfer_pairs`."""
         ...
 
 

@@ -44,7 +44,7 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
     The patches of a checkerboard's two colours take turns, so that none changes together with one that it asks.
 
     Args:
-        matches: what :func:`~artnet_core.transfer.matching.match_patches` found for the same maps: int64
+        matches: what :func:`artnet_core.transfer.matching.match_patches` found for the same maps: int64
             ``[h - k + 1, w - k + 1]``, the style's position ``row * ws + column`` at the upper left of each patch.
         content: ``[C, h, w]``.
         style: ``[C, hs, ws]``.

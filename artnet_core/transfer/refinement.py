@@ -26,7 +26,7 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     puts in its place, and one fine position more on each side.
 
     Args:
-        coarse: what :func:`~artnet_core.transfer.matching.match_patches` found, with the same patch size, for both maps
+        coarse: what :func:`artnet_core.transfer.matching.match_patches` found, with the same patch size, for both maps
             averaged over ``pooling`` x ``pooling`` positions: int64 ``[rows, columns]``.
         content: ``[C, h, w]``.
         style: ``[C, hs, ws]``.

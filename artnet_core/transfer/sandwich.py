@@ -93,7 +93,7 @@ def sandwich_swap(
             patches everywhere, which is the paper's order of steps; 1 copies none, which is AdaIN.
         patch_size: side of the swapped patches in positions, odd.
         settle: what may still change which patches are copied, as the state of a video does, see
-            :mod:`~artnet_core.video.steadiness`. A batch is then the next frames in their order.
+            :mod:`artnet_core.video.steadiness`. A batch is then the next frames in their order.
 
     Returns:
         Features of B pictures of the content's size. At strength 1 the mean and standard deviation of every channel

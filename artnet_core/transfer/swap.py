@@ -36,7 +36,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
     """Puts the matched style patches in place of the content's, and takes weighted means where they overlap.
 
     Args:
-        matches: ``[rows, columns]`` as :func:`~artnet_core.transfer.matching.match_patches` returns it.
+        matches: ``[rows, columns]`` as :func:`artnet_core.transfer.matching.match_patches` returns it.
         style: ``[C, hs, ws]``, the values to be copied.
         patch_size: k.
         falloff: how many times less a patch counts with each step away from its middle, along rows and along columns,
@@ -105,7 +105,7 @@ class Matching:
             best there scores at least this share of the best of all; so neighbours keep together. Nothing changes with
             ``pooling`` > 1, and for maps too small to be pooled.
         continuity: 0..1. Below 1 a patch that continues a neighbour's is taken if it scores at least this share of what
-            was found without, at each scale; see :func:`~artnet_core.transfer.propagation.propagate_matches`.
+            was found without, at each scale; see :func:`artnet_core.transfer.propagation.propagate_matches`.
         falloff: how many times less a copied patch counts with each step away from its middle, at least 1, see
             :func:`reassemble`; 1 takes the mean.
         pooling: positions per side that are matched as one at first; by default as suits the sizes of the maps, see
@@ -139,7 +139,7 @@ PAPER = Matching()
 
 Settle = Callable[[Tensor, Tensor, Tensor, int, Tensor], Tensor]
 """What may still change the matches of a picture, as a video's state does, see
-:meth:`~artnet_core.video.steadiness.TemporalState.steady`: of matches, both maps as they were compared, the patch size
+:meth:`artnet_core.video.steadiness.TemporalState.steady`: of matches, both maps as they were compared, the patch size
 and the style with all its channels, the matches that are used."""
 
 
@@ -210,7 +210,7 @@ def find_matches(content: Tensor, style: Tensor, matching: Matching) -> Tensor:
         matching: with a pooling, and a patch size that fits both maps.
 
     Returns:
-        int64 ``[h - k + 1, w - k + 1]``, as :func:`~artnet_core.transfer.matching.match_patches` has them.
+        int64 ``[h - k + 1, w - k + 1]``, as :func:`artnet_core.transfer.matching.match_patches` has them.
     """
     sizes = (content.shape[1], content.shape[2]), (style.shape[1], style.shape[2])
     patch_size, pooling = matching.patch_size, matching.pooling or 1

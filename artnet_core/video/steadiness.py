@@ -27,7 +27,7 @@ def keep_matches(
 
     Args:
         matches: of this frame's patches: int64 ``[h - k + 1, w - k + 1]`` as
-            :func:`~artnet_core.transfer.matching.match_patches` returns it.
+            :func:`artnet_core.transfer.matching.match_patches` returns it.
         before: of the frame before, likewise.
         content: ``[C, h, w]``, of this frame.
         style: ``[C, hs, ws]``.

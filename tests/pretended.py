@@ -7,7 +7,7 @@ fails as it would there. Tensors on the CPU stay what they are, so files are rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -42,6 +42,8 @@ def pretended(device: str) -> Iterator[Pretended]:
         patch.setattr(nn.Module, "_apply", _apply)
         patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: mode.captures)
         patch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
+        patch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+        patch.setattr(torch.cuda, "device", lambda device: nullcontext())
         yield mode
 
 

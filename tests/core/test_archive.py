@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -36,8 +37,20 @@ def test_only_what_nodes_need_is_shipped() -> None:
     needed = {"artnet_core", "nodes", "web", "locales", "example_workflows", "subgraphs", "assets", "examples"}
     assert folders <= needed
     assert {"artnet_core", "nodes", "web"} <= folders
-    assert not any("training" in path.parts for path in shipped())
     assert sum(path.stat().st_size for path in shipped()) < 25_000_000
+
+
+def test_what_is_shipped_imports_nothing_that_is_left_out() -> None:
+    """The command line stays at home, with all that only it needs."""
+    names = {path.relative_to(REPOSITORY) for path in shipped()}
+    for name in sorted(name for name in names if name.suffix == ".py"):
+        for node in ast.walk(ast.parse((REPOSITORY / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                package = name.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                imported = [Path(f"{at}.py") for at in (package, *(package / alias.name for alias in node.names))]
+                left_out = [file for file in imported if (REPOSITORY / file).is_file() and file not in names]
+                assert not left_out, f"{name} imports {left_out}"
+    assert not names & {Path("artnet_core", file) for file in ("__main__.py", "cli.py", "compare.py", "scores.py")}
 
 
 def test_requirements_are_the_hosts() -> None:

@@ -74,7 +74,7 @@ def test_blocks_of_patches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     content, style = maps(3, 5, (17, 11), (13, 9))
     matches = match_patches(content, style)
     whole = propagate_matches(matches, content, style, 3, 0.5)
-    monkeypatch.setattr("artnet_core.pieces._CACHED_ELEMENTS", 1)
+    monkeypatch.setattr("artnet_core.network.ops._CACHED_ELEMENTS", 1)
     assert torch.equal(propagate_matches(matches, content, style, 3, 0.5), whole)
     assert not torch.equal(whole, matches)
 

@@ -69,7 +69,7 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     content, style = maps(3, 5, (27, 21), (23, 29))
     coarse = coarse_matches(content, style, 3, 2)
     whole = refine_matches(coarse, content, style, 3, 2)
-    monkeypatch.setattr("artnet_core.pieces._CACHED_ELEMENTS", 1)
+    monkeypatch.setattr("artnet_core.network.ops._CACHED_ELEMENTS", 1)
     assert torch.equal(refine_matches(coarse, content, style, 3, 2), whole)
 
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from artnet_core import ArtNet, Features, adain, sandwich_swap, swap
+from artnet_core.features import ModelId
 from artnet_core.network.cosines import MEANS
 from artnet_core.scores import edge_ssim
 from artnet_core.transfer.adain import channel_statistics
 from artnet_core.transfer.sandwich import COHERENCE, CONTINUITY, DEFAULT_DETAIL, FALLOFF, content_shares
-from artnet_core.transfer.swap import matching_pool
+from artnet_core.transfer.swap import Matching, matching_pool
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_detail_zero_is_adain_swap_adain(encoded: tuple[Features, Features, Feat
     content, texture, color = encoded
     projected = adain(content.data, texture.data)
     keys = content.layers["conv1"]
-    swapped = swap(projected, texture.data, compared=keys, coherence=CONTINUITY, continuity=CONTINUITY, falloff=FALLOFF)
+    swapped = swap(projected, texture.data, Matching(3, keys, CONTINUITY, CONTINUITY, FALLOFF))
     expected = adain(swapped, color.data)
     torch.testing.assert_close(sandwich_swap(content, texture, color, detail=0.0).data, expected)
 
@@ -54,7 +55,7 @@ def test_less_is_passed_on_towards_the_default_detail(
     content, texture, color = encoded
     projected = adain(content.data, texture.data)
     keys = content.layers["conv1"]
-    swapped = swap(projected, texture.data, compared=keys, coherence=coherence, continuity=continuity, falloff=FALLOFF)
+    swapped = swap(projected, texture.data, Matching(3, keys, coherence, continuity, FALLOFF))
     expected = adain(torch.lerp(swapped, projected, content_shares(projected.shape[1], detail)), color.data)
     torch.testing.assert_close(sandwich_swap(content, texture, color, detail=detail).data, expected)
 
@@ -62,7 +63,7 @@ def test_less_is_passed_on_towards_the_default_detail(
 def test_nothing_is_passed_on_where_no_lines_are_copied(encoded: tuple[Features, Features, Features]) -> None:
     content, texture, color = encoded
     projected = adain(content.data, texture.data)
-    swapped = swap(projected, texture.data, compared=content.layers["conv1"], coherence=COHERENCE, falloff=FALLOFF)
+    swapped = swap(projected, texture.data, Matching(3, content.layers["conv1"], COHERENCE, falloff=FALLOFF))
     shares = content_shares(projected.shape[1], DEFAULT_DETAIL)
     expected = adain(torch.lerp(swapped, projected, shares), color.data)
     torch.testing.assert_close(sandwich_swap(content, texture, color).data, expected)
@@ -74,7 +75,7 @@ def test_patches_that_count_most_in_their_middle_keep_more_edges(
 ) -> None:
     picture = request.getfixturevalue(style)
     kept = edge_ssim(photo, model.stylize(photo, picture))
-    monkeypatch.setattr(importlib.import_module("artnet_core.sandwich"), "FALLOFF", 1.0)
+    monkeypatch.setattr(importlib.import_module("artnet_core.transfer.sandwich"), "FALLOFF", 1.0)
     assert kept > edge_ssim(photo, model.stylize(photo, picture)) + 0.02
 
 
@@ -129,10 +130,12 @@ def test_numbers_out_of_range(encoded: tuple[Features, Features, Features], name
 
 def test_features_of_another_model(encoded: tuple[Features, Features, Features]) -> None:
     content, texture, _ = encoded
-    with pytest.raises(ValueError, match=r"texture style features come from another model .* encode both"):
-        sandwich_swap(content, replace(texture, model="another"))
-    with pytest.raises(ValueError, match="color style features come from another model"):
-        sandwich_swap(content, texture, replace(texture, model="another"))
+    foreign = replace(texture, model=ModelId("0123456789ab", "another"))
+    told = "was encoded with another, the content with artnet: encode both with the same model"
+    with pytest.raises(ValueError, match=f"The texture style {told}"):
+        sandwich_swap(content, foreign)
+    with pytest.raises(ValueError, match=f"The color style {told}"):
+        sandwich_swap(content, texture, foreign)
 
 
 def test_style_batch_that_fits_no_content_batch(encoded: tuple[Features, Features, Features]) -> None:

@@ -67,13 +67,6 @@ def test_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (tmp_path / "speed.png").is_file()
 
 
-@pytest.mark.parametrize("option", ["--graphs", "--fused"])
-def test_what_takes_a_cuda_device(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main([option, "--out", str(tmp_path)])
-    assert "--device cuda, got cpu" in capsys.readouterr().err
-
-
 def test_a_folder_without_microast_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="EndyWon/MicroAST"):
         micro_ast(tmp_path, frozen)

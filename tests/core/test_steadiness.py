@@ -39,7 +39,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     matches, old = (match_patches(frame, style, 3) for frame in (content, before))
     whole = keep_matches(matches, old, content, style, 3, 0.5)
     assert not torch.equal(whole, matches) and not torch.equal(whole, old)
-    monkeypatch.setattr("artnet_core.pieces._CACHED_ELEMENTS", 1)
+    monkeypatch.setattr("artnet_core.network.ops._CACHED_ELEMENTS", 1)
     assert torch.equal(keep_matches(matches, old, content, style, 3, 0.5), whole)
 
 
@@ -58,7 +58,7 @@ def test_styles_of_a_batch_take_nothing_from_one_another(model: ArtNet, photo: T
         assert torch.equal(painted[None], model.stylize(photo, style[None], detail=0.1))
     features = model.encode(styles)
     frames = model.encode(photo.repeat(3, 1, 1, 1))
-    steady = sandwich_swap(frames, features, detail=0.1, before=TemporalState())
+    steady = sandwich_swap(frames, features, detail=0.1, settle=TemporalState().steady)
     assert torch.equal(steady.data, sandwich_swap(frames, features, detail=0.1).data)
 
 
@@ -69,7 +69,7 @@ def test_a_style_is_known_again(model: ArtNet, photo: Tensor, painting: Tensor) 
     assert torch.equal(model.stylize(frames, painting.repeat(4, 1, 1, 1), detail=0.1, steady=True), steady)
     content, style = model.encode(frames), model.encode(painting)
     styles = style.with_data(style.data.repeat(4, 1, 1, 1))
-    several, one = (sandwich_swap(content, of, detail=0.1, before=TemporalState()) for of in (styles, style))
+    several, one = (sandwich_swap(content, of, detail=0.1, settle=TemporalState().steady) for of in (styles, style))
     torch.testing.assert_close(several.data, one.data, rtol=1e-3, atol=1e-2)
 
 
@@ -123,9 +123,11 @@ def test_noise_makes_less_flicker(model: ArtNet, photo: Tensor, painting: Tensor
 def test_frames_together_or_one_by_one(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
     frames = torch.cat([photo, photo.roll(3, 3), photo.roll(6, 3)])
     style, before = model.encode(painting), TemporalState()
-    one_by_one = [sandwich_swap(model.encode(frame[None]), style, detail=0.0, before=before).data for frame in frames]
+    one_by_one = [
+        sandwich_swap(model.encode(frame[None]), style, detail=0.0, settle=before.steady).data for frame in frames
+    ]
     assert torch.equal(torch.cat(one_by_one[:1]), sandwich_swap(model.encode(photo), style, detail=0.0).data)
-    together = sandwich_swap(model.encode(frames), style, detail=0.0, before=TemporalState())
+    together = sandwich_swap(model.encode(frames), style, detail=0.0, settle=TemporalState().steady)
     torch.testing.assert_close(torch.cat(one_by_one), together.data, rtol=1e-3, atol=1e-2)
 
 

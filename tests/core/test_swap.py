@@ -17,7 +17,7 @@ from artnet_core.transfer.matching import Windows, match_patches
 from artnet_core.transfer.propagation import propagate_matches
 from artnet_core.transfer.refinement import refine_matches, windows_near
 from artnet_core.transfer.sandwich import COHERENCE
-from artnet_core.transfer.swap import reassemble
+from artnet_core.transfer.swap import Matching, reassemble
 
 from .conftest import coarse_matches, compared_maps, maps
 
@@ -64,7 +64,7 @@ def test_equals_styleswap_by_unfold(h: int, w: int, hs: int, ws: int, k: int, se
     columns = ws - k + 1
     assert torch.equal(matches // ws * columns + matches % ws, scores.argmax(0))
     torch.testing.assert_close(reassemble(matches, style, k), expected, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(swap(content[None], style[None], k)[0], expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(swap(content[None], style[None], Matching(k))[0], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_equals_styleswap_on_real_features(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
@@ -85,7 +85,7 @@ def test_equals_styleswap_on_real_features(model: ArtNet, photo: Tensor, paintin
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     content, style = maps(3, 5, (17, 11), (13, 9))
     whole = swap(content[None], style[None])
-    monkeypatch.setattr("artnet_core.pieces._CACHED_ELEMENTS", 1)
+    monkeypatch.setattr("artnet_core.network.ops._CACHED_ELEMENTS", 1)
     torch.testing.assert_close(swap(content[None], style[None]), whole)
 
 
@@ -95,11 +95,12 @@ def test_backends_without_embedding_bag_reassemble_the_same(
     dtype: torch.dtype, falloff: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content, style = (values.to(dtype)[None] for values in maps(11, 5, (9, 12), (8, 7)))
-    with_bags = swap(content, style, falloff=falloff)
-    monkeypatch.setattr(importlib.import_module("artnet_core.swap"), "_BAG_DEVICES", ())
+    matching = Matching(falloff=falloff)
+    with_bags = swap(content, style, matching)
+    monkeypatch.setattr(importlib.import_module("artnet_core.transfer.swap"), "_BAG_DEVICES", ())
     # Half precision is rounded at other steps of the sum.
     tolerance = {} if dtype == torch.float32 else {"rtol": 2e-3, "atol": 2e-3}
-    torch.testing.assert_close(swap(content, style, falloff=falloff), with_bags, **tolerance)
+    torch.testing.assert_close(swap(content, style, matching), with_bags, **tolerance)
 
 
 @given(sides, sides, st.sampled_from([1, 3, 5, 7]), st.floats(1, 16), st.integers(0, 2**31))
@@ -121,14 +122,13 @@ def test_patches_count_most_in_their_middle(h: int, w: int, k: int, falloff: flo
 
 def test_the_corners_of_large_patches_count_too() -> None:
     (style,) = maps(3, 2, (43, 43))
-    assert swap(style[None], style[None], 41, falloff=16.0).isfinite().all()
+    assert swap(style[None], style[None], Matching(41, falloff=16.0)).isfinite().all()
 
 
 @pytest.mark.parametrize("falloff", [0.5, -2.0, float("inf"), float("nan")])
 def test_a_falloff_out_of_range(falloff: float) -> None:
-    (style,) = maps(3, 2, (6, 6))
     with pytest.raises(ValueError, match="falloff must be a finite number of at least 1, got"):
-        swap(style[None], style[None], falloff=falloff)
+        Matching(falloff=falloff)
 
 
 def test_a_style_swapped_with_itself_is_itself() -> None:
@@ -144,7 +144,7 @@ def test_the_channels_compared_choose_what_is_copied_of_all(h: int, w: int, pool
     if pooling > 1:
         matches = refine_matches(coarse_matches(*keys, 3, pooling), *keys, 3, pooling)
     expected = reassemble(matches, style)
-    assert torch.equal(swap(content[None], style[None], 3, pooling, compared)[0], expected)
+    assert torch.equal(swap(content[None], style[None], Matching(pooling=pooling, compared=compared))[0], expected)
 
 
 @given(sides, sides, st.floats(0, 1), st.integers(1, 6))
@@ -153,7 +153,7 @@ def test_patches_keep_together_as_coarse_matches_do(h: int, w: int, coherence: f
     keys = content[:compared], style[:compared]
     near = windows_near(coarse_matches(*keys, 3, 2), (h + 4, w + 4), (w + 4, h + 4), 3, 2)
     expected = reassemble(match_patches(*keys, 3, near, coherence), style)
-    assert torch.equal(swap(content[None], style[None], 3, 1, compared, coherence)[0], expected)
+    assert torch.equal(swap(content[None], style[None], Matching(3, compared, coherence, pooling=1))[0], expected)
 
 
 @given(sides, sides, st.integers(1, 2), st.sampled_from([0.9, 1.0]), st.integers(1, 6))
@@ -170,7 +170,8 @@ def test_matches_are_passed_on_at_each_scale(h: int, w: int, pooling: int, coher
     else:
         matches = match_patches(*keys)
     expected = reassemble(propagate_matches(matches, *keys, 3, 0.5), style)
-    assert torch.equal(swap(content[None], style[None], 3, pooling, compared, coherence, 0.5)[0], expected)
+    matching = Matching(3, compared, coherence, continuity=0.5, pooling=pooling)
+    assert torch.equal(swap(content[None], style[None], matching)[0], expected)
 
 
 def test_more_neighbours_keep_together_on_real_features(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
@@ -195,21 +196,21 @@ def test_more_neighbours_keep_together_on_real_features(model: ArtNet, photo: Te
 def test_small_maps_are_matched_one_by_one() -> None:
     content, style = maps(13, 6, (9, 5), (8, 9))
     alone = swap(content[None], style[None])
-    assert torch.equal(swap(content[None], style[None], coherence=0.5), alone)
+    assert torch.equal(swap(content[None], style[None], Matching(coherence=0.5)), alone)
 
 
 def test_a_calm_area_stays_calm_where_matching_is_coarse() -> None:
     """Each of its patches finds the same patch of the style: nothing repeats from one coarse position to the next."""
     (style,) = maps(7, 8, (24, 20))
     calm = torch.ones(1, 8, 32, 32)
-    swapped = swap(calm, style[None], pooling=4)[..., 8:-8, 8:-8]
+    swapped = swap(calm, style[None], Matching(pooling=4))[..., 8:-8, 8:-8]
     assert torch.equal(swapped, swapped[..., :1, :1].expand_as(swapped))
 
 
 @given(sides, sides, st.integers(1, 4))
 def test_any_size_with_pooling_keeps_the_contents_size(h: int, w: int, pooling: int) -> None:
     content, style = maps(h, 3, (h, w), (w, h))
-    assert swap(content[None], style[None], 3, pooling).shape == (1, 3, h, w)
+    assert swap(content[None], style[None], Matching(pooling=pooling)).shape == (1, 3, h, w)
 
 
 def test_batches_take_their_own_style() -> None:
@@ -223,7 +224,7 @@ def test_batches_take_their_own_style() -> None:
 @pytest.mark.parametrize("patch_size", [0, 2, -1])
 def test_even_patches_are_refused(patch_size: int) -> None:
     with pytest.raises(ValueError, match=f"odd number of positions .* got {patch_size}"):
-        swap(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), patch_size)
+        Matching(patch_size)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

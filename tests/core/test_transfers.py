@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artnet_core import ArtNet, Features, adain, swap
+from artnet_core.features import ModelId
 from artnet_core.transfer.methods import ALL_METHODS, LABELS, optimal_wct, wct
+from artnet_core.transfer.swap import Matching
 
 Matrix = NDArray[np.float64]
 
 
 def features(data: Tensor) -> Features:
     """A map of 12 channels as features of one block."""
-    return Features(data, {"conv1": data.shape[1]}, 8, (data.shape[-2] * 8, data.shape[-1] * 8), "test")
+    return Features(data, {"conv1": data.shape[1]}, 8, (data.shape[-2] * 8, data.shape[-1] * 8), ModelId("test"))
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_s2_and_its_parts(model: ArtNet, photo: Tensor, painting: Tensor) -> Non
     projected = adain(content.data, style.data)
     torch.testing.assert_close(s2, adain(swap(projected, style.data), style.data))
     by_conv1 = ALL_METHODS["s2_compared_by_conv1"](content, style).data
-    by_conv1_alone = adain(swap(projected, style.data, compared=content.layers["conv1"]), style.data)
+    by_conv1_alone = adain(swap(projected, style.data, Matching(compared=content.layers["conv1"])), style.data)
     torch.testing.assert_close(by_conv1, by_conv1_alone)
     torch.testing.assert_close(ALL_METHODS["style_swap"](content, style).data, swap(content.data, style.data))
     parts = ("s2_without_first_adain", "s2_without_last_adain", "s2_without_aggregation", "style_swap", "adain")
@@ -138,8 +140,8 @@ def test_batches_take_their_own_style(pair: tuple[Features, Features]) -> None:
 def test_wrong_styles(pair: tuple[Features, Features], method: str) -> None:
     content, style = pair
     transfer = ALL_METHODS[method]
-    with pytest.raises(ValueError, match="come from another model"):
-        transfer(content, replace(style, model="another"))
+    with pytest.raises(ValueError, match="style was encoded with another, the content with a model without a name"):
+        transfer(content, replace(style, model=ModelId("0123456789ab", "another")))
     with pytest.raises(ValueError, match="style is a batch of 3 pictures, the content of 1"):
         transfer(content, style.with_data(style.data.repeat(3, 1, 1, 1)))
     with pytest.raises(ValueError, match=r"strength must lie in 0\.\.1, got 2"):

@@ -19,7 +19,7 @@ from artnet_core.network.decoder import Decoder
 from artnet_core.network.encoder import LAST_BLOCK, TRUNK, block_outputs, trunk_up_to
 from artnet_core.transfer.adain import adain
 from artnet_core.transfer.sandwich import CONTINUITY, FALLOFF
-from artnet_core.transfer.swap import swap
+from artnet_core.transfer.swap import Matching, swap
 from training.__main__ import main
 from training.decoder import decoder_inputs, initialize
 from training.export import PrunedEncoder, load_pruned_encoder, save_encoder
@@ -183,8 +183,7 @@ def test_an_imitated_model_paints_with_the_patches_of_the_new_one(pictures: Tens
     for found, style in ((features[2], of_new.data), (of_example[2], example.encode(art).data)):
         content = torch.cat([compared, style.new_zeros(1, style.shape[1], *compared.shape[2:])], 1)
         behind_keys = torch.cat([of_new.data[:, :keys], style], 1)
-        share = {"coherence": CONTINUITY, "continuity": CONTINUITY, "falloff": FALLOFF}
-        copied = swap(content, behind_keys, compared=keys, **share)[:, keys:]
+        copied = swap(content, behind_keys, Matching(3, keys, CONTINUITY, CONTINUITY, FALLOFF))[:, keys:]
         torch.testing.assert_close(found, adain(copied, style)[0], rtol=1e-4, atol=1e-4)
 
 

@@ -9,7 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from artnet_core.network.cosines import CHANNELS, MEANS, dct
+import artnet_core as artnet
+from artnet_core.network.cosines import CHANNELS, MEANS, dct, dct_filters
+
+
+def cosines(images: Tensor, side: int) -> Tensor:
+    return dct(images, dct_filters(side).float())
 
 
 def coefficient(square: np.ndarray, vertical: int, horizontal: int) -> float:
@@ -28,7 +33,7 @@ def coefficient(square: np.ndarray, vertical: int, horizontal: int) -> float:
 
 @pytest.mark.parametrize("side", [8, 16])
 def test_equals_the_definition(photo: Tensor, side: int) -> None:
-    found = dct(photo, side)
+    found = cosines(photo, side)
     assert found.shape == (1, CHANNELS, photo.shape[2] // side, photo.shape[3] // side)
     red, green, blue = photo[0, :, 2 * side : 3 * side, side : 2 * side].double().numpy()
     expected = [
@@ -44,27 +49,29 @@ def test_equals_the_definition(photo: Tensor, side: int) -> None:
     np.testing.assert_allclose(found[0, :, 2, 1].numpy(), expected, atol=1e-4)
 
 
-def test_a_grey_cell_has_only_its_mean() -> None:
-    found = dct(torch.full((1, 3, 16, 8), 0.5), 8)
+def test_a_grey_square_has_only_its_mean() -> None:
+    found = cosines(torch.full((1, 3, 16, 8), 0.5), 8)
     assert found[0, 0].flatten().tolist() == pytest.approx([0.5 * 8 * math.sqrt(3)] * 2, rel=1e-5)
     assert found[:, 1:].abs().max() < 1e-5
 
 
-def test_a_plain_cell_has_only_means() -> None:
-    found = dct(torch.rand(1, 3, 1, 1, generator=torch.Generator().manual_seed(0)).expand(1, 3, 8, 8), 8)
+def test_a_plain_square_has_only_means() -> None:
+    found = cosines(torch.rand(1, 3, 1, 1, generator=torch.Generator().manual_seed(0)).expand(1, 3, 8, 8), 8)
     assert found.abs().gt(1e-5).flatten().nonzero().flatten().tolist() == list(MEANS)
 
 
 def test_most_of_a_picture_lies_in_the_cosines(photo: Tensor) -> None:
     """By Parseval what the cosines lack of the energy is the error of the picture that they alone would give."""
-    error = photo.square().sum() - dct(photo, 8).square().sum()
+    error = photo.square().sum() - cosines(photo, 8).square().sum()
     assert 0 < error / photo.numel() < 10**-3  # 30 dB
 
 
 def test_taken_in_either_mode_gradients_can_be_had(photo: Tensor) -> None:
+    """The model keeps its filters, whoever asks for them first."""
+    model = artnet.load()
     with torch.inference_mode():
-        dct(photo, 32)
+        model.encode(photo[..., :32, :32])
     small = photo[..., :32, :32].clone().requires_grad_()
     with torch.enable_grad():
-        dct(small, 32).square().sum().backward()
+        model.encode(small).data[:, -CHANNELS:].square().sum().backward()
     assert small.grad is not None and small.grad.abs().sum() > 0

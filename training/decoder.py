@@ -321,26 +321,27 @@ class DecoderTask:
 
     def _losses_of_features(self, images: Tensor, photo: Tensor, art: Tensor, detail: Tensor) -> dict[str, Tensor]:
         """What the teacher sees in reconstructions and paintings."""
-        originals = torch.cat([photo, art])
+        count = len(photo) + len(art)
         with torch.no_grad():
-            targets = self.teacher.features(originals, _STYLE_LAYERS)
-        found = self.teacher.features(images, _STYLE_LAYERS)
-        repainted = {layer: of_images[: len(originals)] for layer, of_images in found.items()}
-        painted = {layer: of_images[len(originals) :] for layer, of_images in found.items()}
+            targets = self.teacher.features(torch.cat([photo, art]), _STYLE_LAYERS)
+        losses = {}
+        if self._weighs("perceptual"):
+            found = self.teacher.features(images, _STYLE_LAYERS)
+            losses["perceptual"] = perceptual({layer: x[:count] for layer, x in found.items()}, targets)
+            painted = {layer: x[count:] for layer, x in found.items()}
+        else:
+            painted = self.teacher.features(images[count:], _STYLE_LAYERS)
         of_content = {layer: targets[layer][: len(photo)] for layer in _CONTENT_LAYERS}
         of_style = {layer: targets[layer][len(photo) :] for layer in _STYLE_LAYERS}
-        losses = {
-            "perceptual": perceptual(repainted, targets),
-            "style": style(painted, of_style, self.generator),
-            "content": content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail),
-        }
+        losses["style"] = style(painted, of_style, self.generator)
+        losses["content"] = content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail)
         if self._weighs("faithful"):
             structure = {layer: targets[layer][: len(photo)] for layer in _FAITHFUL_LAYERS}
             # Squared, so that the faithful end of the dial gains lines and the painterly one keeps its freedom.
             losses["faithful"] = content(painted, structure, detail.square())
         for name, times in _COARSE_STYLES.items():
             if self._weighs(name):
-                losses[name] = self._coarse_style(images[len(originals) :], art, times)
+                losses[name] = self._coarse_style(images[count:], art, times)
         return losses
 
     def _coarse_style(self, painted: Tensor, art: Tensor, times: int) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artnet_core.features import Features
@@ -33,8 +34,11 @@ DEFAULT_WEIGHTS = {
     "pixels": 30.0,
     "perceptual": 2.0,
     "style": 8.0,
+    "style_half": 0.0,
+    "style_quarter": 0.0,
     "consistency": 0.5,
     "content": 0.5,
+    "faithful": 0.0,
     "seam": 50.0,
     "fixed_pattern": 30.0,
     "strokes": 0.0,  # from random weights it would outweigh all others
@@ -43,6 +47,12 @@ DEFAULT_WEIGHTS = {
 
 _STYLE_LAYERS = ("conv1", "conv3", "inception3b", "inception4b", "inception4e")
 _CONTENT_LAYERS = ("conv3", "inception3b", "inception4b")
+_FAITHFUL_LAYERS = ("conv1", "conv3", "inception3b")
+
+# How many times smaller pictures are when their style is compared a second and a third time: what a patch of features
+# covers is then so many times larger.
+_COARSE_STYLES = {"style_half": 2, "style_quarter": 4}
+_SMALLEST_FOR_TEACHER = 32
 
 # What the content loss weighs at detail 0 and adds towards detail 1: painterly is to be free, faithful is not.
 _CONTENT_BASE, _CONTENT_SLOPE = 0.25, 1.5
@@ -164,7 +174,8 @@ class DecoderTask:
             Without a decoder to go on from, the run begins with weights fitted to its decoder's.
 
     Raises:
-        ValueError: the decoder of ``start`` has other stages than the settings.
+        ValueError: the decoder of ``start`` has other stages than the settings, or pictures are too small for a style
+            loss at half or quarter size.
     """
 
     def __init__(
@@ -176,6 +187,12 @@ class DecoderTask:
         start: ArtNet | None = None,
         imitated: ArtNet | None = None,
     ) -> None:
+        for name, times in _COARSE_STYLES.items():
+            if settings.weights[name] and settings.size < times * _SMALLEST_FOR_TEACHER:
+                raise ValueError(
+                    f"The loss {name} needs pictures of {times * _SMALLEST_FOR_TEACHER} pixels or more, not "
+                    f"{settings.size}: raise --size, or leave its --weight out."
+                )
         self.settings = settings
         self.pictures = pictures
         self.teacher = teacher
@@ -226,7 +243,7 @@ class DecoderTask:
             if self._weighs("consistency"):
                 again = self._encode_again(images[len(originals) :])
                 losses["consistency"] = relative_error(again * self.scale, scaled[len(originals) :])
-            if self._weighs("perceptual", "style", "content"):
+            if self._weighs("perceptual", "style", *_COARSE_STYLES, "content", "faithful"):
                 losses |= self._losses_of_features(images, photo, art, torch.tensor(details, device=self.device))
         losses["loss"] = torch.stack([self.settings.weights[name] * loss for name, loss in losses.items()]).sum()
 
@@ -304,19 +321,35 @@ class DecoderTask:
 
     def _losses_of_features(self, images: Tensor, photo: Tensor, art: Tensor, detail: Tensor) -> dict[str, Tensor]:
         """What the teacher sees in reconstructions and paintings."""
-        originals = torch.cat([photo, art])
+        count = len(photo) + len(art)
         with torch.no_grad():
-            targets = self.teacher.features(originals, _STYLE_LAYERS)
-        found = self.teacher.features(images, _STYLE_LAYERS)
-        repainted = {layer: of_images[: len(originals)] for layer, of_images in found.items()}
-        painted = {layer: of_images[len(originals) :] for layer, of_images in found.items()}
+            targets = self.teacher.features(torch.cat([photo, art]), _STYLE_LAYERS)
+        losses = {}
+        if self._weighs("perceptual"):
+            found = self.teacher.features(images, _STYLE_LAYERS)
+            losses["perceptual"] = perceptual({layer: x[:count] for layer, x in found.items()}, targets)
+            painted = {layer: x[count:] for layer, x in found.items()}
+        else:
+            painted = self.teacher.features(images[count:], _STYLE_LAYERS)
         of_content = {layer: targets[layer][: len(photo)] for layer in _CONTENT_LAYERS}
         of_style = {layer: targets[layer][len(photo) :] for layer in _STYLE_LAYERS}
-        return {
-            "perceptual": perceptual(repainted, targets),
-            "style": style(painted, of_style, self.generator),
-            "content": content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail),
-        }
+        losses["style"] = style(painted, of_style, self.generator)
+        losses["content"] = content(painted, of_content, _CONTENT_BASE + _CONTENT_SLOPE * detail)
+        if self._weighs("faithful"):
+            structure = {layer: targets[layer][: len(photo)] for layer in _FAITHFUL_LAYERS}
+            # Squared, so that the faithful end of the dial gains lines and the painterly one keeps its freedom.
+            losses["faithful"] = content(painted, structure, detail.square())
+        for name, times in _COARSE_STYLES.items():
+            if self._weighs(name):
+                losses[name] = self._coarse_style(images[count:], art, times)
+        return losses
+
+    def _coarse_style(self, painted: Tensor, art: Tensor, times: int) -> Tensor:
+        """The style loss of pictures so many times smaller: large strokes and forms, which full size hardly shows."""
+        with torch.no_grad():
+            wanted = self.teacher.features(F.avg_pool2d(art, times), _STYLE_LAYERS)
+        found = self.teacher.features(F.avg_pool2d(painted.float(), times), _STYLE_LAYERS)
+        return style(found, wanted, self.generator)
 
     def _kinds(self) -> tuple[Tensor, Tensor]:
         return self.pictures.photo, self.pictures.art

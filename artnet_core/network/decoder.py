@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from .cosines import CHANNELS as DCT_CHANNELS
 from .ops import chunk_elements
 
+STRIDES = (16, 8, 4, 2)
+"""Where a decoder may have stages: it begins at one of the first two, and then has all that follow."""
+
 # What each row (or column) of a 4x4 transposed kernel of stride 2 sums of a 3x3 kernel.
 _UPSAMPLED_TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 
@@ -33,26 +36,34 @@ class Decoder(nn.Module):
             first convolution is 1x1 and mixes the encoder's blocks; the first of each later stage is 4x4, transposed,
             and halves the stride; all others are 3x3.
         operations: namespace that ``Conv2d`` and ``ConvTranspose2d`` come from.
+        device: of the weights; on ``meta`` they take no memory, and no random numbers are drawn.
     """
 
-    def __init__(self, in_channels: int, stages: Mapping[int, Sequence[int]], *, operations: Any = nn) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        stages: Mapping[int, Sequence[int]],
+        *,
+        operations: Any = nn,
+        device: torch.device | str | None = None,
+    ) -> None:
         super().__init__()
         self.stages = {stride: tuple(widths) for stride, widths in sorted(stages.items(), reverse=True)}
         for stride, widths in self.stages.items():
-            first = operations.Conv2d(in_channels, widths[0], 1)
+            first = operations.Conv2d(in_channels, widths[0], 1, device=device)
             if stride < max(stages):
-                first = _upsampling(in_channels, widths[0], 2, self.rim(stride), operations)
+                first = _upsampling(in_channels, widths[0], 2, self.rim(stride), operations, device=device)
             convs = nn.ModuleList([first])
             in_channels = widths[0]
             for width in widths[1:]:
-                convs.append(operations.Conv2d(in_channels, width, 3))
+                convs.append(operations.Conv2d(in_channels, width, 3, device=device))
                 in_channels = width
             self.add_module(f"stride{stride}", convs)
-        self.head: nn.Module = operations.Conv2d(in_channels, 12, 3)
+        self.head: nn.Module = operations.Conv2d(in_channels, 12, 3, device=device)
         # Its kernels overlap by half, so that positions do not show.
         last = min(stages)
         ratio, width = max(stages) // last, self.stages[last][0]
-        self.skip = _upsampling(DCT_CHANNELS, width, ratio, self.rim(last), operations, bias=False)
+        self.skip = _upsampling(DCT_CHANNELS, width, ratio, self.rim(last), operations, bias=False, device=device)
 
     def rim(self, stride: int) -> int:
         """Positions beyond the picture that a stage's 3x3 convolutions take, one each."""
@@ -153,7 +164,14 @@ def positions_read(rim: int, ratio: int) -> int:
 
 
 def _upsampling(
-    in_channels: int, out_channels: int, ratio: int, rim: int, operations: Any, bias: bool = True
+    in_channels: int,
+    out_channels: int,
+    ratio: int,
+    rim: int,
+    operations: Any,
+    *,
+    bias: bool = True,
+    device: torch.device | str | None = None,
 ) -> nn.Module:
     """A transposed convolution of twice this ratio's size.
 
@@ -164,7 +182,7 @@ def _upsampling(
     # cut off.
     padding = ratio // 2 + ratio * positions_read(rim, ratio) - rim
     conv: nn.Module = operations.ConvTranspose2d(
-        in_channels, out_channels, 2 * ratio, stride=ratio, padding=padding, bias=bias
+        in_channels, out_channels, 2 * ratio, stride=ratio, padding=padding, bias=bias, device=device
     )
     return conv
 
@@ -172,13 +190,15 @@ def _upsampling(
 def stages_of(state: Mapping[str, Tensor]) -> tuple[int, dict[int, list[int]]]:
     """Reads ``in_channels`` and ``stages`` of :class:`Decoder` from the shapes of its state dict.
 
+    Tensors of stages at any other stride than 16, 8, 4 and 2 are not read.
+
     Raises:
         KeyError: a convolution is absent; the message is its key.
+        IndexError: the weights of a convolution have too few dimensions.
     """
-    names = {key.split(".")[0].removeprefix("stride") for key in state if key.startswith("stride")}
-    strides = {int(name) for name in names if name.isdecimal()}
+    strides = [s for s in STRIDES if any(key.startswith(f"stride{s}.") for key in state)]
     stages = {}
-    for stride in strides or {8}:
+    for stride in strides or [8]:
         layers = sum(key.startswith(f"stride{stride}.") and key.endswith(".weight") for key in state)
         widths = [state[f"stride{stride}.{layer}.weight"].shape[0] for layer in range(max(layers, 1))]
         if stride < max(strides):

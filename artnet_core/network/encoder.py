@@ -23,6 +23,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 BN_EPSILON = 0.001
 
+BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+"""The tensors of a batch norm that its folding reads."""
+
 # Blocks whose outputs are read, each with its stride.
 BLOCK_STRIDES = {"conv1": 2, "conv3": 4, "inception3b": 8, "inception4e": 16}
 
@@ -123,7 +126,16 @@ def normalize(images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tupl
 class ConvBlock(nn.Module):
     """Convolution, batch norm (absent once folded) and ReLU: torchvision's ``BasicConv2d``."""
 
-    def __init__(self, unit: Unit, in_channels: int, out_channels: int, *, norm: bool, operations: Any) -> None:
+    def __init__(
+        self,
+        unit: Unit,
+        in_channels: int,
+        out_channels: int,
+        *,
+        norm: bool,
+        operations: Any,
+        device: torch.device | str | None = None,
+    ) -> None:
         super().__init__()
         self.conv = operations.Conv2d(
             in_channels,
@@ -132,8 +144,9 @@ class ConvBlock(nn.Module):
             stride=2 if not unit.inputs else 1,
             padding=unit.kernel // 2,
             bias=not norm,
+            device=device,
         )
-        self.bn = nn.BatchNorm2d(out_channels, eps=BN_EPSILON) if norm else None
+        self.bn = nn.BatchNorm2d(out_channels, eps=BN_EPSILON, device=device) if norm else None
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, in, H, W]`` to ``[B, out, H', W']``, not negative; half the size where the unit reads the picture."""
@@ -166,6 +179,7 @@ class Encoder(nn.Module):
         mean: per-channel mean that is taken off the RGB image, which lies in 0..1.
         std: per-channel standard deviation the image is then divided by.
         operations: namespace that ``Conv2d`` comes from.
+        device: of the weights; on ``meta`` they take no memory, and no random numbers are drawn.
     """
 
     def __init__(
@@ -176,6 +190,7 @@ class Encoder(nn.Module):
         mean: tuple[float, ...] = IMAGENET_MEAN,
         std: tuple[float, ...] = IMAGENET_STD,
         operations: Any = nn,
+        device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
         self.widths = dict(widths)
@@ -185,7 +200,7 @@ class Encoder(nn.Module):
         def unit(name: str) -> ConvBlock:
             inputs = TRUNK[name].inputs
             in_channels = sum(widths[i] for i in inputs) if inputs else 3
-            return ConvBlock(TRUNK[name], in_channels, widths[name], norm=norm, operations=operations)
+            return ConvBlock(TRUNK[name], in_channels, widths[name], norm=norm, operations=operations, device=device)
 
         self.conv1 = unit("conv1")
         self.conv2 = unit("conv2")
@@ -286,7 +301,7 @@ def fold_batch_norm(state: Mapping[str, Tensor], units: Iterable[str] = TRUNK) -
             folded[f"{name}.conv.weight"] = weight
             folded[f"{name}.conv.bias"] = state[f"{name}.conv.bias"]
             continue
-        bn = {end: state[f"{name}.bn.{end}"].float() for end in ("weight", "bias", "running_mean", "running_var")}
+        bn = {end: state[f"{name}.bn.{end}"].float() for end in BATCH_NORM}
         scale = bn["weight"] / torch.sqrt(bn["running_var"] + BN_EPSILON)  # [C]
         folded[f"{name}.conv.weight"] = weight.float() * scale.view(-1, 1, 1, 1)
         folded[f"{name}.conv.bias"] = bn["bias"] - bn["running_mean"] * scale

@@ -7,7 +7,8 @@ fine-tuning is needed. Each ReLU gets a binary vector m, 1 for a channel that st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -103,16 +104,22 @@ def prune_zero_channels(
         The pruned model, and the report.
 
     Raises:
+<<<<<<< HEAD
         ValueError: a negative threshold, a threshold without pictures, or pictures of the wrong shape.
 
     Example:
         >>> pruned, report = artnet.prune_zero_channels(artnet.load("artnet_unpruned"))
         >>> report.channels  # before and after
         (4992, 2504)
+=======
+        TypeError: a picture is no tensor.
+        ValueError: a threshold that is negative, infinite or no number, a threshold without pictures, or pictures of
+            the wrong shape.
+>>>>>>> checkpoint
     """
-    if threshold < 0:
-        raise ValueError(f"threshold must not be negative, got {threshold}.")
-    images = [calibration] if isinstance(calibration, Tensor) else list(calibration or ())
+    if not 0 <= threshold < math.inf:
+        raise ValueError(f"threshold must be a finite number that is not negative, got {threshold}.")
+    images = [calibration] if isinstance(calibration, Tensor) else [] if calibration is None else list(calibration)
     if threshold > 0 and not images:
         raise ValueError("A threshold above 0 needs calibration pictures: weights alone only prove exact zeros.")
     masks = provable_masks(model.encoder)
@@ -154,8 +161,8 @@ def prune_encoder(encoder: Encoder, masks: Masks) -> Encoder:
             weight = weight[:, torch.cat([masks[source] for source in unit.inputs])]
         state[f"{name}.conv.weight"] = weight
         state[f"{name}.conv.bias"] = conv.bias[masks[name]]
-    pruned = Encoder(widths_of(state, encoder.widths), mean=encoder.mean, std=encoder.std)
-    pruned.load_state_dict(state)
+    pruned = Encoder(widths_of(state, encoder.widths), mean=encoder.mean, std=encoder.std, device="meta")
+    pruned.load_state_dict(_copied(state), assign=True)
     return pruned
 
 
@@ -165,9 +172,14 @@ def prune_decoder(decoder: Decoder, kept: Tensor) -> Decoder:
     first = f"stride{max(decoder.stages)}.0.weight"
     state[first] = state[first][:, kept]
     in_channels, stages = stages_of(state)
-    pruned = Decoder(in_channels, stages)
-    pruned.load_state_dict(state)
+    pruned = Decoder(in_channels, stages, device="meta")
+    pruned.load_state_dict(_copied(state), assign=True)
     return pruned
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """For a network of its own, which on the meta device draws no random numbers and fills its weights only once."""
+    return {name: tensor.detach().to("cpu", torch.float32, copy=True) for name, tensor in state.items()}
 
 
 def feature_mask(masks: Masks) -> Tensor:

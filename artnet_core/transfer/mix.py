@@ -30,8 +30,9 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
         count; one that is left alone comes back as it is.
 
     Raises:
+        TypeError: a style is no features.
         ValueError: as many weights as styles are not given, a weight is negative, not finite or all are zero, or the
-            styles are of different models or batch sizes.
+            styles are of different models or batch sizes, or no map of values.
 
     Example:
         >>> from artnet_core.transfer.mix import mix_styles
@@ -43,11 +44,10 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
     """
     if len(styles) != len(weights):
         raise ValueError(f"Every style needs a weight: got {len(styles)} styles and {len(weights)} weights.")
-    if any(not math.isfinite(weight) or weight < 0 for weight in weights):
-        raise ValueError(f"Style weights must be finite and not negative, got {', '.join(map(str, weights))}.")
-    chosen = [(style, weight) for style, weight in zip(styles, weights, strict=True) if weight > 0]
-    if not chosen:
-        raise ValueError("All style weights are zero: at least one style must count.")
+    for style in styles:
+        _check_map(style)
+    shares = _shares(weights)
+    chosen = [(style, share) for style, share in zip(styles, shares, strict=True) if share > 0]
     if len({style.model for style in styles}) > 1:
         raise ValueError("The styles come from different models: encode all of them with the same model.")
     batches = {len(style.data) for style, _ in chosen} - {1}
@@ -59,10 +59,8 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
     if len(chosen) == 1:
         return chosen[0][0]
 
-    largest = max(weight for _, weight in chosen)  # first, as a sum of weights may exceed all numbers
-    total = sum(weight / largest for _, weight in chosen)
-    shares = [weight / largest / total for _, weight in chosen]
     first = chosen[0][0]
+    shares = [share for _, share in chosen]
     maps = [style.data.to(first.data).expand(max(batches, default=1), -1, -1, -1) for style, _ in chosen]
     statistics = [channel_statistics(data) for data in maps]
     mean = torch.stack([share * mean for share, (mean, _) in zip(shares, statistics, strict=True)]).sum(0)
@@ -77,6 +75,33 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
     data = torch.cat(parts, -1)
     size = (height * first.stride, data.shape[-1] * first.stride)
     return Features(data, first.layers, first.stride, size, first.model)
+
+
+def _shares(weights: Sequence[float]) -> list[float]:
+    """The weights divided by their sum; what is nothing beside the largest has no share."""
+    try:
+        values = [float(weight) for weight in weights]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"Style weights must be numbers ({error}).") from error
+    if any(not math.isfinite(value) or value < 0 for value in values):
+        raise ValueError(f"Style weights must be finite and not negative, got {', '.join(map(str, values))}.")
+    largest = max(values, default=0.0)
+    if largest == 0:
+        raise ValueError("All style weights are zero: at least one style must count.")
+    relative = [value / largest for value in values]  # first, as a sum of weights may exceed all numbers
+    return [value / sum(relative) for value in relative]
+
+
+def _check_map(style: object) -> None:
+    """Raises unless this is what a model's encode gave, or looks like it."""
+    if not isinstance(style, Features):
+        raise TypeError(f"Styles must be features, got {type(style).__name__}: encode pictures with a model first.")
+    data: object = style.data
+    if not isinstance(data, Tensor) or data.layout != torch.strided or data.is_meta or not data.is_floating_point():
+        kind = f"{data.dtype}, {data.layout}, {data.device}" if isinstance(data, Tensor) else type(data).__name__
+        raise ValueError(f"The data of features must be a dense tensor of floating values, got {kind}.")
+    if data.ndim != 4 or data.numel() == 0:
+        raise ValueError(f"The data of features must be a map [B, C, h, w], got {list(data.shape)}.")
 
 
 def _crop_center(data: Tensor, height: int, width: int) -> Tensor:

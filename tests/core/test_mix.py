@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,6 +18,10 @@ from artnet_core.transfer.mix import mix_styles
 def style(height: int, width: int, *, batch: int = 1, scale: float = 1.0, model: str = "a") -> artnet.Features:
     data = torch.randn(batch, 4, height, width) * scale + scale
     return artnet.Features(data, {"conv1": 4}, 8, (8 * height, 8 * width), model)
+
+
+def of(data: object) -> artnet.Features:
+    return replace(style(4, 4), data=data)
 
 
 sides, heavy = st.integers(2, 20), st.floats(0.05, 10)
@@ -75,6 +80,17 @@ def test_the_scale_of_the_weights_does_not_matter() -> None:
     assert torch.equal(mix_styles(styles, [1.0, 1.0]).data, mix_styles(styles, [1e308, 1e308]).data)
 
 
+@pytest.mark.parametrize("least", [1e-300, 5e-324, 1e-20])
+@pytest.mark.parametrize("most", [1e300, 1.0])
+def test_a_style_that_is_nothing_beside_the_other(most: float, least: float) -> None:
+    """Finite, and of the other's strokes and palette, whether or not a column of the first is left."""
+    first, second = style(6, 6, scale=9.0), style(6, 9)
+    mixed = mix_styles([first, second], [least, most])
+    assert mixed.data.isfinite().all()
+    torch.testing.assert_close(mixed.data[..., -9:].mean((2, 3)), second.data.mean((2, 3)))
+    assert mix_styles([first, second], [1e-300, 1e300]) is second
+
+
 def test_one_style_left_comes_back_as_it_is() -> None:
     first, second = style(5, 6), style(7, 8)
     assert mix_styles([first, second], [0.0, 0.3]) is second
@@ -103,8 +119,25 @@ def test_received_styles_stay_as_they_are() -> None:
         ([style(4, 4), style(4, 4)], [0.0, 0.0], "All style weights are zero"),
         ([style(4, 4, batch=2), style(4, 4, batch=3)], [1.0, 1.0], "batches of 2 and 3"),
         ([style(4, 4)], [1.0, 1.0], "got 1 styles and 2 weights"),
+        ([], [], "All style weights are zero"),
+        ([style(4, 4)], ["much"], "must be numbers .*much"),
+        ([style(4, 4)], [None], "must be numbers"),
+        ([style(4, 4)], [10**400], "must be numbers .*too large"),
+        ([of(torch.ones(1, 4, 4, 4, dtype=torch.complex64))], [1.0], "floating values, got torch.complex64"),
+        ([of(torch.ones(1, 4, 4, 4).to_sparse())], [1.0], "dense tensor .* got torch.float32, torch.sparse_coo"),
+        ([of(torch.ones(1, 4, 4, 4, device="meta"))], [1.0], "got torch.float32, torch.strided, meta"),
+        ([of(torch.ones(1, 4, 4, 4, dtype=torch.uint8))], [1.0], "floating values, got torch.uint8"),
+        ([of([[1.0]])], [1.0], "floating values, got list"),
+        ([of(torch.ones(4, 4, 4))], [1.0], r"a map \[B, C, h, w\], got \[4, 4, 4\]"),
+        ([of(torch.ones(1, 4, 0, 4))], [1.0], r"a map \[B, C, h, w\], got \[1, 4, 0, 4\]"),
     ],
 )
 def test_wrong_styles(styles: Sequence[artnet.Features], weights: Sequence[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mix_styles(styles, weights)
+
+
+@pytest.mark.parametrize("given", [torch.ones(1, 4, 4, 4), "picture.png", None])
+def test_styles_that_are_no_features(given: object) -> None:
+    with pytest.raises(TypeError, match=f"must be features, got {type(given).__name__}: encode"):
+        mix_styles([given], [1.0])  # type: ignore[list-item]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -68,19 +70,90 @@ def test_a_pruned_model_has_nothing_left_to_prune(model: ArtNet) -> None:
     assert again.layers == model.layers
 
 
-def test_channels_without_positive_weights_cannot_rise(model: ArtNet, photo: Tensor) -> None:
-    """More general than gamma = 0: over ReLU outputs, negative weights and bias give zero."""
-    pruned, _ = prune_zero_channels(model)  # a copy
-    pruned.requires_grad_(False)
-    conv = pruned.encoder.conv3.conv
-    conv.weight[5] = -conv.weight[5].abs()
-    conv.bias[5] = -1.0
-    pruned.freeze()
-    masks = provable_masks(pruned.encoder)
-    assert not masks["conv3"][5] and int((~masks["conv3"]).sum()) == 1
-    again, report = prune_zero_channels(pruned, photo)
-    assert again.layers["conv3"] == model.layers["conv3"] - 1
-    assert report.largest_image_difference < 1e-5
+Planting = Callable[[ArtNet], None]
+
+
+def planted(model: ArtNet, plant: Planting) -> ArtNet:
+    """A copy of a model that has no zero channels, with something planted in it."""
+    copy, _ = prune_zero_channels(model)
+    plant(copy)
+    return copy.freeze()
+
+
+def filters(model: ArtNet, unit: str, channel: int, weights: float | Tensor, bias: float) -> None:
+    """Sets the weights and the bias of one channel."""
+    conv = model.encoder.get_submodule(unit).conv
+    conv.weight[channel] = weights
+    conv.bias[channel] = bias
+
+
+def _first_reads_what_is_dead(model: ArtNet) -> None:
+    filters(model, "conv2", 7, 0.0, -0.5)
+    below = -torch.ones(model.encoder.widths["conv2"], 3, 3)
+    below[7] = 1.0
+    filters(model, "conv3", 5, below, -0.1)
+
+
+def _dead_in_one_branch(branch: str) -> Planting:
+    """A channel of inception3a's branch, and one of inception3b that rises with it alone."""
+
+    def plant(model: ArtNet) -> None:
+        filters(model, f"inception3a.{branch}", 2, 0.0, -0.5)
+        branches = [model.encoder.widths[f"inception3a.{name}"] for name in BRANCHES[: BRANCHES.index(branch)]]
+        below = -torch.ones(model.encoder.inception3b.branch1.conv.in_channels)
+        below[sum(branches) + 2] = 1.0
+        filters(model, "inception3b.branch1", 4, below[:, None, None], 0.0)
+
+    return plant
+
+
+BRANCHES = ("branch1", "branch2.1", "branch3.1", "branch4.1")
+
+# What is planted, and the channels that the weights then prove to be zero.
+PROOFS: dict[str, tuple[Planting, set[tuple[str, int]]]] = {
+    "negative weights and bias": (lambda m: filters(m, "conv3", 5, -1.0, -1.0), {("conv3", 5)}),
+    "negative weights, no bias": (lambda m: filters(m, "conv3", 5, -1.0, 0.0), {("conv3", 5)}),
+    "no weights, no bias": (lambda m: filters(m, "conv3", 5, 0.0, 0.0), {("conv3", 5)}),
+    "a bias above zero alone fires": (lambda m: filters(m, "conv3", 5, 0.0, 0.5), set()),
+    "a bias above zero fires where negative weights are silent": (lambda m: filters(m, "conv3", 5, -1e-3, 50.0), set()),
+    "a single positive weight may win over the bias": (
+        lambda m: filters(m, "conv3", 5, torch.eye(3)[None] * 1e-3 - 1e-4, -1e-6),
+        set(),
+    ),
+    "positive weights for dead inputs only": (_first_reads_what_is_dead, {("conv2", 7), ("conv3", 5)}),
+    "the picture's values have signs": (lambda m: filters(m, "conv1", 3, -0.1, -0.01), set()),
+    "a first filter without weights": (lambda m: filters(m, "conv1", 3, 0.0, 0.0), {("conv1", 3)}),
+    "a first filter of a bias alone": (lambda m: filters(m, "conv1", 3, 0.0, 0.3), set()),
+    **{
+        f"inputs in the order of the branches, {branch}": (
+            _dead_in_one_branch(branch),
+            {(f"inception3a.{branch}", 2), ("inception3b.branch1", 4)},
+        )
+        for branch in BRANCHES
+    },
+}
+
+
+@pytest.mark.parametrize("case", PROOFS)
+def test_each_condition_of_the_proof(case: str, model: ArtNet, photo: Tensor) -> None:
+    """Cut are the channels that cannot rise, no others, and pictures do not change."""
+    plant, dead = PROOFS[case]
+    network = planted(model, plant)
+    masks = provable_masks(network.encoder)
+    assert {(name, int(index)) for name, mask in masks.items() for index in (~mask).nonzero()} == dead
+    assert all(measure_channels(network, [photo])[name].maxima[0, index] == 0 for name, index in dead)
+    pruned, report = prune_zero_channels(network)
+    assert report.channels[0] - report.channels[1] == len(dead)
+    expected = network.decode(network.encode(photo))
+    torch.testing.assert_close(pruned.decode(pruned.encode(photo)), expected, rtol=0, atol=1e-5)
+
+
+def test_the_pruned_model_shares_nothing_with_the_other(model: ArtNet, photo: Tensor) -> None:
+    expected = model.decode(model.encode(photo))
+    pruned, _ = prune_zero_channels(model)
+    for parameter in pruned.parameters():
+        parameter.zero_()
+    assert torch.equal(model.decode(model.encode(photo)), expected)
 
 
 def test_a_threshold_of_zero_cuts_what_no_picture_drives(model: ArtNet, photo: Tensor) -> None:
@@ -110,8 +183,9 @@ def test_every_layer_keeps_a_channel(model: ArtNet, photo: Tensor) -> None:
 
 
 def test_thresholds_that_make_no_sense(model: ArtNet, photo: Tensor) -> None:
-    with pytest.raises(ValueError, match="must not be negative, got -1"):
-        prune_zero_channels(model, photo, -1)
+    for threshold in (-1.0, float("nan"), float("inf"), -float("inf")):
+        with pytest.raises(ValueError, match=f"must be a finite number that is not negative, got {threshold}"):
+            prune_zero_channels(model, photo, threshold)
     with pytest.raises(ValueError, match="needs calibration pictures"):
         prune_zero_channels(model, threshold=1.0)
 

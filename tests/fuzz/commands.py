@@ -1,0 +1,135 @@
+"""The command line, called in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import random
+from pathlib import Path
+
+from PIL import Image
+
+import artnet_core as artnet
+from artnet_core.cli import main
+
+from .damage import damaged
+from .models import shipped
+from .outcomes import CommandError, Run
+from .pictures import plain_picture
+
+_NUMBERS = (
+    "0",
+    "1",
+    "0.5",
+    "-1",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "1e-300",
+    "abc",
+    "",
+    " ",
+    "16",
+    "2147483648",
+    "9" * 400,
+)
+_DEVICES = ("cpu", "cpu", "cpu", "auto", "meta", "hpu", "cuda:99", "privateuseone", "", "cpu:7", "\x1b[2J")
+
+
+def command(source: random.Random, folder: Path) -> Run:
+    """A command over files that are there, damaged, missing or of another kind."""
+    files = _files(source, folder)
+    name = source.choice(("stylize", "stylize", "stylize", "prune", "channels", "info", "compare", "", "paint"))
+
+    def any_of(*names: str) -> str:
+        return files[source.choice(names)] if source.random() < 0.8 else source.choice(list(files.values()))
+
+    model = any_of("model", "model", "damaged model")
+    output = source.choice([str(folder / "out.png"), str(folder / "new" / "out.jpg"), any_of("missing")])
+    arguments = [name]
+    match name:
+        case "stylize":
+            arguments += [any_of("picture", "pictures"), any_of("picture", "pictures", "damaged"), "-o", output]
+            for option in ("--strength", "--detail", "--size", "--style-size"):
+                if source.random() < 0.25:
+                    arguments += [option, source.choice(_NUMBERS)]
+            arguments += ["--color", any_of("picture")] if source.random() < 0.2 else []
+            arguments += ["--steady"] if source.random() < 0.2 else []
+        case "compare":
+            arguments += [
+                any_of("picture"),
+                any_of("picture"),
+                "-o",
+                output,
+                "--size",
+                source.choice(("16", "-1", "x")),
+            ]
+        case "prune":
+            output = str(folder / "pruned.safetensors")
+            arguments += [model, output]
+            arguments += ["--threshold", source.choice(_NUMBERS)] if source.random() < 0.5 else []
+            arguments += ["--calibrate", any_of("pictures")] if source.random() < 0.5 else []
+        case "channels":
+            arguments += [model, any_of("pictures")]
+        case "info":
+            arguments += [model]
+    if name in ("stylize", "compare"):
+        arguments += ["--model", model if source.random() < 0.5 else "artnet_fast"]
+        arguments += ["--device", source.choice(_DEVICES)]
+    if source.random() < 0.1:
+        arguments.insert(source.randrange(len(arguments) + 1), source.choice(("--", "--what", "-o", "", "\x1b[2J")))
+
+    def run() -> None:
+        printed, complained = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
+            status = main(arguments)
+        if status == 1:
+            *_, last = complained.getvalue().splitlines()
+            assert last.startswith("artnet: error: "), last
+            raise CommandError(last.removeprefix("artnet: error: ").replace(f"{folder}/", ""))
+        assert status == 0
+        assert "\x1b" not in printed.getvalue()
+        for line in printed.getvalue().splitlines():
+            if line.startswith("Wrote ") and " pictures to " not in line:
+                _check_written(line.removeprefix("Wrote "))
+
+    return run
+
+
+def _files(source: random.Random, folder: Path) -> dict[str, str]:
+    """What arguments may name."""
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    for index in range(2):
+        (pictures / f"{index}.png").write_bytes(plain_picture("PNG", source.choice(("RGB", "L"))))
+    (folder / "empty").mkdir()
+    (folder / "picture.png").write_bytes(plain_picture("PNG", source.choice(("RGB", "RGBA", "L"))))
+    (folder / "damaged.png").write_bytes(damaged(plain_picture("PNG", "RGB"), source))
+    (folder / "model.safetensors").write_bytes(shipped("artnet_fast.safetensors"))
+    (folder / "damaged.safetensors").write_bytes(damaged(shipped("artnet_fast.safetensors"), source))
+    (folder / "text.txt").write_text("no picture")
+    return {
+        "picture": str(folder / "picture.png"),
+        "pictures": str(pictures),
+        "damaged": str(folder / "damaged.png"),
+        "empty": str(folder / "empty"),
+        "model": str(folder / "model.safetensors"),
+        "damaged model": str(folder / "damaged.safetensors"),
+        "text": str(folder / "text.txt"),
+        "missing": str(folder / "missing.png"),
+        "nothing": "",
+        "device": os.devnull,
+        "below a file": str(folder / "text.txt" / "out.png"),
+        "long": str(folder / ("x" * 300)),
+    }
+
+
+def _check_written(text: str) -> None:
+    path = Path(text.split(" (")[0])
+    if path.suffix == ".safetensors":
+        artnet.load(path)
+    else:
+        with Image.open(path) as file:
+            file.load()

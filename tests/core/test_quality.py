@@ -14,7 +14,7 @@ from torch import Tensor
 from artnet_core.scores import patch_likeness, statistics_gap
 from artnet_core.transfer.adain import adain
 from artnet_core.transfer.swap import swap
-from benchmarks.quality import main
+from experiments.methods import main
 
 from .conftest import EXAMPLES
 

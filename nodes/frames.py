@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ..artnet_core import Features
-from ..artnet_core.images import check_images
 from ..artnet_core.pipeline import Pictures
 from ..artnet_core.runtime import transfer_memory
 
@@ -22,28 +21,30 @@ def frame_of(images: Tensor, index: int) -> Tensor:
 
 
 def check_image(images: object, name: str) -> None:
-    """Raises ValueError, in the host's layout, for what is no IMAGE; its values are looked at frame by frame."""
-    if not isinstance(images, Tensor):
-        raise ValueError(f"{name}: expected pictures [B, H, W, 3 or 4], got {type(images).__name__}.")
-    if images.ndim != 4 or images.shape[-1] not in (3, 4):
-        raise ValueError(f"{name}: expected pictures [B, H, W, 3 or 4], got {list(images.shape)}.")
+    """Raises ValueError for what is no IMAGE of at least one picture; its values are looked at frame by frame."""
+    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[-1] not in (3, 4):
+        given = f"a tensor of shape {list(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+        raise ValueError(
+            f"{name}: expected pictures with red, green, blue and perhaps transparency, as Load Image gives them, "
+            f"got {given}. Check the node that this input is wired to."
+        )
     if images.numel() == 0:
-        raise ValueError(f"{name}: the batch is empty, its shape is {list(images.shape)}.")
+        raise ValueError(f"{name}: there is no picture in this batch. Check the node that this input is wired to.")
 
 
 def pictures_of(images: Tensor, name: str, longer_side: int = 0) -> Pictures:
     """The pictures of an input of this name, resized as by :func:`sides_of`."""
     check_image(images, name)
     height, width = sides_of(images, longer_side)
+    pictures = Pictures(name, len(images), lambda index: frame_of(images, index))
+    if images.shape[1:3] == (height, width):
+        return pictures
 
-    def read(index: int) -> Tensor:
-        picture = frame_of(images, index)
-        if picture.shape[-2:] != (height, width):
-            check_images(picture)  # what is not finite would be black
-            picture = comfy.utils.common_upscale(picture, width, height, "lanczos", "disabled")
-        return picture
+    def resized(index: int) -> Tensor:
+        # Looked at first: what is not finite would become black.
+        return comfy.utils.common_upscale(pictures.at(index), width, height, "lanczos", "disabled")
 
-    return Pictures(name, len(images), read)
+    return Pictures(name, len(images), resized)
 
 
 def sides_of(images: Tensor, longer_side: int = 0) -> tuple[int, int]:

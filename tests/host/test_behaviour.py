@@ -317,7 +317,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
             "out": decode("f"),
         },
         "ArtNet_Decoder",
-        "These features come from another model",
+        "These features were encoded with artnet_unpruned, but are to be decoded with artnet: encode and decode",
     ),
     "style of another model": (
         {
@@ -327,7 +327,7 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
             "out": transfer(),
         },
         "ArtNet_S2Transfer",
-        "The texture style features come from another model than the content features",
+        "The texture style was encoded with artnet_unpruned, the content with artnet: encode both with the same model.",
     ),
     "S2 with too many styles": (
         {
@@ -375,17 +375,22 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
     "empty image to the encoder": (
         {"empty": odd("content", "empty"), "out": encode("empty")},
         "ArtNet_Encoder",
-        "image, picture 1: The picture is empty",
+        "image: there is no picture in this batch.",
     ),
     "empty image to stylize": (
         {"empty": odd("content", "empty"), "out": stylize("empty")},
         "ArtNet_Stylize",
-        "image, picture 1: The picture is empty",
+        "image: there is no picture in this batch.",
     ),
     "empty style": (
         {"empty": odd("style", "empty"), "out": stylize(style="empty")},
         "ArtNet_Stylize",
-        "The batches do not fit together (image 1, texture style 0): give 1 of each.",
+        "texture style: there is no picture in this batch.",
+    ),
+    "a mask where a picture belongs": (
+        {"mask": solid_mask(1.0), "any": node("Odd_Any", value=("mask", 0)), "out": stylize("any")},
+        "ArtNet_Stylize",
+        "image: expected pictures with red, green, blue and perhaps transparency, as Load Image gives them",
     ),
     "NaN in the image": (
         {"nan": odd("content", "nan"), "out": stylize("nan")},

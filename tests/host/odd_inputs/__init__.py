@@ -23,6 +23,23 @@ class OddImage(io.ComfyNode):
         return io.NodeOutput(image[:0] if kind == "empty" else image.half())
 
 
+class OddAny(io.ComfyNode):
+    """Lets anything into any socket."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="Odd_Any",
+            category="tests",
+            inputs=[io.AnyType.Input("value")],
+            outputs=[io.AnyType.Output()],
+        )
+
+    @classmethod
+    def execute(cls, value: object) -> io.NodeOutput:
+        return io.NodeOutput(value)
+
+
 class OddEqual(io.ComfyNode):
     """Says whether two images or two features are the same to the bit."""
 
@@ -44,7 +61,7 @@ class OddEqual(io.ComfyNode):
 
 class OddExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [OddImage, OddEqual]
+        return [OddImage, OddAny, OddEqual]
 
 
 async def comfy_entrypoint() -> ComfyExtension:

@@ -2,15 +2,22 @@
 
 Whoever paints brings batches as :class:`Pictures`, which are read one frame at a time, and takes the frames of
 :func:`paint` as they come. So neither side ever holds more of a film than it wants to.
+
+Large strokes are painted first, on a small picture, and finer ones over them, as painters do and as image analogies
+are made (Hertzmann et al. 2001, "coarse to fine"). Each level sees the painting of the level before with the
+photograph's own detail of its size put back (Burt and Adelson 1983, the Laplacian pyramid), in the style reduced alike.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .features import Features, picture_count
@@ -18,8 +25,26 @@ from .images import check_images
 from .runtime import Tiles
 from .transfer.mask import check_mask, mask_count, mask_images
 from .transfer.sandwich import DEFAULT_DETAIL, sandwich_swap
-from .transfer.swap import Settle, check_patch_size
+from .transfer.swap import check_patch_size
 from .video.steadiness import TemporalState, extend
+
+# Pixels of the longer side of the smallest level at a stroke size of 1. At 0.5 it has four times as many: the same in a
+# picture of 512 pixels and in one of 4096.
+_BROADEST = 128
+
+# A style is not reduced below this, or it would have too few patches to choose from.
+_SMALLEST_STYLE = 256
+
+Progress = Callable[[float], None]
+"""Is told which share of a frame is done, 0..1; what it raises ends the painting."""
+
+
+def _ignore(_share: float) -> None:
+    """No progress is wanted."""
+
+
+# Where F.interpolate smooths.
+_SMOOTHING_DEVICES = ("cpu", "cuda")
 
 
 class Coder(Protocol):
@@ -44,6 +69,10 @@ class Settings:
         detail: 0 painterly, 1 faithful to the picture.
         patch_size: side of the copied patches in positions, odd.
         steady: whether the frames are a video, whose strokes keep their places in the scene.
+        stroke_size: 0..1, relative to the picture, see :func:`level_sizes`: 0 paints fine strokes in one pass, 1 begins
+            with the broadest.
+        style_size: pixels of the longer side that the texture style is resized to: fewer make strokes finer, more make
+            them broader. At 0 it stays as it is, or is no larger than the picture where ``stroke_size`` is above 0.
 
     Raises:
         ValueError: a number is out of its range.
@@ -53,12 +82,17 @@ class Settings:
     detail: float = DEFAULT_DETAIL
     patch_size: int = 3
     steady: bool = False
+    stroke_size: float = 0.0
+    style_size: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("strength", self.strength), ("detail", self.detail)):
+        for name in ("strength", "detail", "stroke_size"):
+            value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {value}.")
         check_patch_size(self.patch_size)
+        if self.style_size < 0:
+            raise ValueError(f"style_size must not be negative, got {self.style_size}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +135,38 @@ class Pictures:
         return picture
 
 
+class Encoded:
+    """A picture, with its features as they are asked for, each taken once.
+
+    Args:
+        model: that encodes it.
+        picture: ``[1, 3, H, W]``, RGB, 0..1.
+        tiles: how many rows are worked on at once; all, until memory runs out, by default.
+    """
+
+    def __init__(self, model: Coder, picture: Tensor, tiles: Tiles | None = None) -> None:
+        self.picture = picture
+        self._model = model
+        self._tiles = Tiles() if tiles is None else tiles
+        self._features: dict[int, Features] = {}
+
+    @property
+    def side(self) -> int:
+        """Pixels of the longer side."""
+        return max(self.picture.shape[-2:])
+
+    def at(self, side: int) -> Tensor:
+        """The picture with a longer side of so many pixels."""
+        return resize(self.picture, side)
+
+    def features(self, side: int) -> Features:
+        """The features of :meth:`at`."""
+        if side not in self._features:
+            picture = self.at(side)
+            self._features[side] = self._tiles.run(picture.shape[-2], lambda tile: self._model.encode(picture, tile))
+        return self._features[side]
+
+
 def frame_count(content: Pictures, texture: Pictures, color: Pictures | None = None, masks: int | None = None) -> int:
     """How many frames :func:`paint` gives: as many as the largest batch has.
 
@@ -113,6 +179,40 @@ def frame_count(content: Pictures, texture: Pictures, color: Pictures | None = N
     )
 
 
+def level_sides(side: int, stroke_size: float) -> list[int]:
+    """Longer sides of the pictures that are painted one after the other, the picture's own last, each half of the next.
+
+    The smallest has about ``128 / stroke_size**2`` pixels, whatever the picture has, so that strokes are as broad, in
+    units of the picture, at any resolution.
+
+    Args:
+        side: longer side of the picture in pixels.
+        stroke_size: 0..1; at 0 there is one level.
+
+    Example:
+        >>> level_sides(512, 0.5), level_sides(2048, 0.5)
+        ([512], [512, 1024, 2048])
+    """
+    halvings = 0
+    if stroke_size > 0:
+        halvings = max(0, round(math.log2(side * stroke_size**2 / _BROADEST)))
+    return [-(-side // 2**level) for level in range(halvings, -1, -1)]
+
+
+def style_side(native: int, level: int, full: int, settings: Settings) -> int:
+    """Longer side that a style is resized to for a level: alike for pictures of any resolution.
+
+    Args:
+        native: longer side of the style picture.
+        level: longer side of the level.
+        full: longer side of the picture that is painted.
+        settings: its ``style_size``, if there is one, is meant for the last level.
+    """
+    if settings.style_size:
+        return max(1, round(settings.style_size * level / full))
+    return min(native, max(level, _SMALLEST_STYLE)) if settings.stroke_size else native
+
+
 def paint(
     model: Coder,
     content: Pictures,
@@ -121,6 +221,8 @@ def paint(
     settings: Settings = Settings(),
     mask: Tensor | None = None,
     tiles: Tiles | None = None,
+    kept: dict[str, Encoded] | None = None,
+    progress: Progress = _ignore,
 ) -> Iterator[Tensor]:
     """Paints one frame after the other.
 
@@ -134,6 +236,9 @@ def paint(
         settings: what the artist sets.
         mask: ``[h, w]`` or ``[1 or B, h, w]``, any size: where to paint, 1, and where the content stays, 0.
         tiles: how many rows are worked on at once; all, until memory runs out, by default.
+        kept: features of single pictures by their role: empty at first, filled for the next call with the same model,
+            content, texture and colour pictures.
+        progress: is told how far each frame is.
 
     Yields:
         Frames ``[1, 3, H, W]``, float32, 0..1, on the model's device.
@@ -143,110 +248,151 @@ def paint(
         MemoryError: not even the smallest tile fits.
     """
     tiles = Tiles() if tiles is None else tiles
+    kept = {} if kept is None else kept
     count = frame_count(content, texture, color, None if mask is None else mask_count(mask))
     masks = None if mask is None else check_mask(mask, count)
-    texture_at = _encoder(model, texture, tiles)
-    content_at = _encoder(model, content, tiles)
-    color_at = None if color is None else content_at if color is content else _encoder(model, color, tiles)
-    temporal = TemporalState() if settings.steady else None
+    temporal: list[TemporalState] | None = [] if settings.steady else None
     varies = max(content.count, texture.count, 1 if color is None else color.count) > 1
     painted: Tensor | None = None  # the only one, for any number of masks
 
+    def encoded(pictures: Pictures, role: str, index: int) -> Encoded:
+        index = min(index, pictures.count - 1)
+        if index > 0 or role not in kept or pictures.count > 1:
+            kept[role] = Encoded(model, pictures.at(index), tiles)
+        return kept[role]
+
     for index in range(count):
-        picture = content.at(index)
+        of_content = encoded(content, "content", index)
         of_frame = None if masks is None else masks[min(index, len(masks) - 1)]
         if of_frame is not None and temporal is None and not (of_frame > 0).any():
-            yield picture.to(model.device, torch.float32)
+            yield of_content.picture.to(model.device, torch.float32)
             continue
         if painted is None or varies:
-            of_texture, of_color = texture_at(index), None if color_at is None else color_at(index)
-            if temporal is None:
-                painted = tiles.run(
-                    picture.shape[2],
-                    lambda tile: transfer(model, picture, content_at(index), of_texture, of_color, settings, tile=tile),  # noqa: B023 (called at once)
-                )
-            else:
-                painted = paint_frame(model, picture, of_texture, of_color, settings, temporal, tiles)
-        yield painted if of_frame is None else mask_images(picture, painted, of_frame)
+            of_texture = encoded(texture, "texture", index)
+            of_color = of_content if color is content else None if color is None else encoded(color, "color", index)
+            painted = paint_frame(model, of_content, of_texture, of_color, settings, temporal, tiles, progress)
+        yield painted if of_frame is None else mask_images(of_content.picture, painted, of_frame)
 
 
 def paint_frame(
     model: Coder,
-    content: Tensor,
-    texture: Features,
-    color: Features | None = None,
+    content: Encoded,
+    texture: Encoded,
+    color: Encoded | None = None,
     settings: Settings = Settings(),
-    temporal: TemporalState | None = None,
+    temporal: list[TemporalState] | None = None,
     tiles: Tiles | None = None,
+    progress: Progress = _ignore,
 ) -> Tensor:
-    """Paints one picture, or the next frame of a video, with styles that are encoded already.
+    """Paints one picture, or the next frame of a video, coarse to fine.
 
     Without ``temporal`` nothing in a frame that lies on a CUDA GPU waits for it but the look at the picture's values,
     which is left out while a CUDA graph is captured.
 
     Args:
         model: encodes and decodes.
-        content: ``[1, 3, H, W]``, RGB, 0..1.
-        texture: of the style whose strokes are copied.
-        color: of the style whose colours are taken; the texture's by default.
+        content: the picture.
+        texture: the style whose strokes are copied.
+        color: the style whose colours are taken; the texture's by default.
         settings: what the artist sets; of ``steady`` ``temporal`` decides.
-        temporal: of the video, if the picture is its next frame.
+        temporal: of the video, if the picture is its next frame: a list, empty before the first frame.
         tiles: how many rows are worked on at once; all, until memory runs out, by default.
+        progress: is told which share of the frame is done.
 
     Returns:
         ``[1, 3, H, W]``, float32, 0..1, on the model's device.
     """
     tiles = Tiles() if tiles is None else tiles
-    check_images(content)
-    above = left = 0
+    check_images(content.picture)
+    full = content.side
+    sides = level_sides(full, settings.stroke_size)
     if temporal is not None:
-        content = content.to(model.device)
-        above, left = temporal.follow(content, model.stride)
-    extended = extend(content, above, left)
-    settle = None if temporal is None else temporal.steady
-
-    def work(tile: int | None) -> Tensor:
-        return transfer(model, extended, model.encode(extended, tile), texture, color, settings, settle, tile)
-
-    return tiles.run(extended.shape[2], work)[..., above:, left:]
-
-
-def transfer(
-    model: Coder,
-    content: Tensor,
-    features: Features,
-    texture: Features,
-    color: Features | None,
-    settings: Settings,
-    settle: Settle | None = None,
-    tile: int | None = None,
-) -> Tensor:
-    """S2 and the decoder, on a picture whose ``features`` are known.
-
-    Below strength 1 the part of the picture that the decoder cannot reproduce is added back in proportion, so that
-    strength 0 is the content itself and nothing jumps on the way there, if its values lie in 0..1.
-    """
-    strength = settings.strength
-    transferred = sandwich_swap(features, texture, color, strength, settings.detail, settings.patch_size, settle)
-    if strength == 0:
-        return content.to(model.device, torch.float32, copy=True)
-    painted = model.decode(transferred, tile)
-    if strength < 1:
-        lost = content.to(painted) - model.decode(features, tile)
-        painted = painted.add_(lost, alpha=1 - strength).clamp_(0, 1)
+        temporal.extend(TemporalState() for _ in sides[len(temporal) :])
+    total, done = sum(side**2 for side in sides), 0
+    below: Tensor | None = None  # the photograph of the level before
+    painted: Tensor | None = None
+    for level, side in enumerate(sides):
+        picture = content.at(side).to(model.device)
+        drawn = None
+        if painted is not None and below is not None:
+            # What the level before could not show of the photograph is drawn onto its painting.
+            size = picture.shape[-2], picture.shape[-1]
+            drawn = (enlarge(painted, size) + picture - enlarge(below, size)).clamp_(0, 1)
+        of_texture = texture.features(style_side(texture.side, side, full, settings))
+        of_color = None
+        if color is not None:
+            # The content keeps its own colours as they are.
+            of_color = color.features(
+                side if color is content else style_side(color.side, side, full, replace(settings, style_size=0))
+            )
+        of_level = settings if side == full else replace(settings, strength=1.0)
+        features = partial(content.features, side) if temporal is None else None
+        state = None if temporal is None else temporal[level]
+        painted = _paint_level(model, picture, drawn, features, of_texture, of_color, of_level, state, tiles)
+        below = picture
+        done += side**2
+        progress(done / total)
+    assert painted is not None
     return painted
 
 
-def _encoder(model: Coder, pictures: Pictures, tiles: Tiles) -> Callable[[int], Features]:
-    """The features of each picture of a batch; the last ones are kept, so those of a single picture are taken once."""
-    kept: dict[int, Features] = {}
+def _paint_level(
+    model: Coder,
+    picture: Tensor,
+    drawn: Tensor | None,
+    features: Callable[[], Features] | None,
+    texture: Features,
+    color: Features | None,
+    settings: Settings,
+    temporal: TemporalState | None,
+    tiles: Tiles,
+) -> Tensor:
+    """Paints one level: the photograph, or where something is ``drawn`` on it already that, ``[1, 3, H, W]``.
 
-    def encode(index: int) -> Features:
-        index = min(index, pictures.count - 1)
-        if index not in kept:
-            picture = pictures.at(index)
-            kept.clear()
-            kept[index] = tiles.run(picture.shape[2], lambda tile: model.encode(picture, tile))
-        return kept[index]
+    Below strength 1 the part of the photograph that the decoder cannot reproduce is added back in proportion, so that
+    strength 0 is the photograph itself and nothing jumps on the way there, if its values lie in 0..1.
 
-    return encode
+    ``features`` are the photograph's, if they are of use elsewhere too; a video's are not, as its grid moves.
+    """
+    above = left = 0
+    if temporal is not None:
+        above, left = temporal.follow(picture, model.stride)
+    photo = extend(picture, above, left)
+    source = photo if drawn is None else extend(drawn, above, left)
+    settle = None if temporal is None else temporal.steady
+
+    def work(tile: int | None) -> Tensor:
+        def encoded(images: Tensor) -> Features:
+            return features() if images is photo and features is not None else model.encode(images, tile)
+
+        of_source = encoded(source)
+        transferred = sandwich_swap(of_source, texture, color, 1.0, settings.detail, settings.patch_size, settle)
+        if settings.strength == 1:
+            return model.decode(transferred, tile)
+        of_photo = of_source if source is photo else encoded(photo)
+        mixed = torch.lerp(of_photo.data, transferred.data, settings.strength)
+        if settings.strength == 0:
+            return photo.to(torch.float32, copy=True)
+        painted = model.decode(of_photo.with_data(mixed), tile)
+        lost = photo.to(painted) - model.decode(of_photo, tile)
+        return painted.add_(lost, alpha=1 - settings.strength).clamp_(0, 1)
+
+    return tiles.run(photo.shape[-2], work)[..., above:, left:]
+
+
+def resize(images: Tensor, side: int) -> Tensor:
+    """``[B, C, H, W]`` with a longer side of so many pixels, smoothed where it becomes smaller."""
+    height, width = images.shape[-2:]
+    scale = side / max(height, width)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    if size == (height, width):
+        return images
+    # Elsewhere (MPS, DirectML) the smoothing filter may be missing.
+    where = images.device if images.device.type in _SMOOTHING_DEVICES else torch.device("cpu")
+    resized = F.interpolate(images.to(where, torch.float32), size, mode="bicubic", antialias=True)
+    return resized.clamp_(0, 1).to(images)
+
+
+def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """``[B, C, h, w]`` to ``[B, C, H, W]``, smoothly."""
+    return F.interpolate(images.float(), size, mode="bicubic", align_corners=False)

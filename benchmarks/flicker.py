@@ -20,7 +20,7 @@ from torch import Tensor
 
 import artnet_core as artnet
 from artnet_core.images import pictures_in, read_picture
-from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.pipeline import Encoded, Settings, paint_frame
 from artnet_core.video.steadiness import TemporalState
 
 from .speed import OUR_MODELS, ROOT
@@ -88,10 +88,11 @@ def flicker(frames: Tensor, motion: Motion) -> float:
     return statistics.mean(differences)
 
 
-def painted(model: artnet.ArtNet, frames: Tensor, style: artnet.Features, detail: float, steady: bool) -> Tensor:
+def painted(model: artnet.ArtNet, frames: Tensor, style: Encoded, detail: float, steady: bool) -> Tensor:
     """A video in a style, on the CPU."""
-    temporal, settings = TemporalState() if steady else None, Settings(detail=detail)
-    return torch.cat([paint_frame(model, frame, style, None, settings, temporal).cpu() for frame in frames.split(1)])
+    temporal: list[TemporalState] | None = [] if steady else None
+    settings, pictures = Settings(detail=detail), [Encoded(model, frame) for frame in frames.split(1)]
+    return torch.cat([paint_frame(model, picture, style, None, settings, temporal).cpu() for picture in pictures])
 
 
 @torch.inference_mode()
@@ -105,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     model = artnet.load(options.model, options.device)
     photos = [read_picture(path, options.size).rgb for path in pictures_in(ROOT / "examples" / "content")]
-    styles = [model.encode(read_picture(ROOT / "examples" / "style" / f"{name}.jpg", 512).rgb) for name in STYLES]
+    styles = [Encoded(model, read_picture(ROOT / "examples" / "style" / f"{name}.jpg", 512).rgb) for name in STYLES]
     print("| camera | detail | photographs | each by itself | steady |\n|---|---:|---:|---:|---:|")
     for name, motion in MOTIONS.items():
         videos = [video(photo, motion) for photo in photos]

@@ -15,7 +15,7 @@ import torch
 
 import artnet_core as artnet
 from artnet_core.images import pictures_in, read_picture
-from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.pipeline import Encoded, Settings, paint_frame
 
 from .speed import DTYPES, OUR_MODELS, ROOT
 
@@ -36,13 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("| model | detail | largest | mean |\n|---|---:|---:|---:|")
     for name, file in OUR_MODELS.items():
         exact, half = artnet.load(file), artnet.load(file, options.device, DTYPES[options.dtype])
-        styles = [(exact.encode(painting), half.encode(painting)) for painting in paintings]
+        styles = [(Encoded(exact, painting), Encoded(half, painting)) for painting in paintings]
         for detail in options.detail:
             differences, settings = [], Settings(detail=detail)
             for photo in photos:
                 for of_exact, of_half in styles:
-                    difference = paint_frame(half, photo, of_half, settings=settings).cpu()
-                    difference -= paint_frame(exact, photo, of_exact, settings=settings)
+                    difference = paint_frame(half, Encoded(half, photo), of_half, settings=settings).cpu()
+                    difference -= paint_frame(exact, Encoded(exact, photo), of_exact, settings=settings)
                     differences.append(difference.abs().mean().item())
             largest, mean = max(differences), statistics.mean(differences)
             print(f"| {name} | {detail:g} | {largest:.4f} | {mean:.4f} |", flush=True)

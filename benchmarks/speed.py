@@ -23,7 +23,7 @@ from torch import Tensor, nn
 import artnet_core as artnet
 from artnet_core.compare import wait_for
 from artnet_core.images import read_picture
-from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.pipeline import Encoded, Settings, paint_frame
 from artnet_core.transfer.sandwich import DEFAULT_DETAIL
 from training.plot import line_plot
 
@@ -109,13 +109,14 @@ def our_calls(name: str, model: artnet.ArtNet, content: Tensor, style: Tensor) -
 
     A batch goes frame by frame, so that memory does not grow with it.
     """
-    of_style = model.encode(style)
+    prepared = Encoded(model, style)
+    of_style = prepared.features(prepared.side)
     of_content = model.encode(content[:1])
     transferred = artnet.sandwich_swap(of_content, of_style)
 
     def whole(detail: float = DEFAULT_DETAIL) -> list[Tensor]:
         settings = Settings(detail=detail)
-        return [paint_frame(model, frame, of_style, settings=settings) for frame in content.split(1)]
+        return [paint_frame(model, Encoded(model, frame), prepared, settings=settings) for frame in content.split(1)]
 
     calls: dict[str, Callable[[], object]] = {name: whole, f"{name}, detail {PAINTERLY}": lambda: whole(PAINTERLY)}
     if len(content) == 1:

@@ -28,9 +28,8 @@ from artnet_core.scores import (
     statistics_gap,
 )
 from artnet_core.transfer.methods import ALL_METHODS, LABELS
-from training.judge import choose_judge
-
 from benchmarks.report import environment, write_report
+from training.judge import choose_judge
 
 ROOT = Path(__file__).parents[1]
 SHEET_PAIRS = 6

@@ -81,7 +81,7 @@ class Stylize(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         pictures = pictures_of(image, "image")
-        texture = pictures_of(texture_style, "texture style", style_size)
+        texture = pictures_of(texture_style, "texture style")
         color = None
         if color_style is not None:
             color = pictures if color_style is image else pictures_of(color_style, "color style")
@@ -94,7 +94,7 @@ class Stylize(io.ComfyNode):
         if color_style is not None:
             sides.append(sides_of(color_style))
         artnet = model.ready(max(height for height, _ in sides), max(width for _, width in sides))
-        settings = Settings(strength, detail, patch_size, steady)
+        settings = Settings(strength, detail, patch_size, steady, style_size=style_size)
 
         def frames() -> Iterator[Tensor]:
             painted = paint(artnet, pictures, texture, color, settings, mask, tiles())

@@ -7,7 +7,7 @@ import torch
 from pretended import CUDA, Waits, pretended
 
 import artnet_core as artnet
-from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.pipeline import Encoded, Settings, paint_frame
 from artnet_core.runtime import Tiles
 from artnet_core.transfer.mask import mask_features, mask_images
 from artnet_core.transfer.methods import ALL_METHODS
@@ -32,11 +32,11 @@ def test_nothing_in_a_frame_waits_for_the_gpu(
 ) -> None:
     with pretended(device) as gpu:
         model = artnet.load("artnet_fast", device, dtype)
-        style, color = model.encode(torch.rand(1, 3, *size)), model.encode(torch.rand(1, 3, 64, 200))
+        style, color = (Encoded(model, torch.rand(1, 3, *shape)) for shape in (size, (64, 200)))
         frame = torch.rand(1, 3, *size).to(device)
         for captures in (False, True):  # what is made once is there by the second time
             gpu.captures = captures
-            painted = paint_frame(model, frame, style, color, Settings(0.5, detail))
+            painted = paint_frame(model, Encoded(model, frame), style, color, Settings(0.5, detail))
             assert painted.shape == frame.shape
             assert painted.device.type == device
             assert painted.dtype == torch.float32
@@ -69,11 +69,13 @@ def test_waits_are_seen(device: str) -> None:
 def test_videos_stay_on_their_device(device: str, dtype: torch.dtype, size: tuple[int, int]) -> None:
     with pretended(device):
         model = artnet.load("artnet", device, dtype)
-        style = model.encode(torch.rand(1, 3, *size))
-        before = TemporalState()
+        style = Encoded(model, torch.rand(1, 3, *size))
+        before: list[TemporalState] = []
         for detail in (0.0, 0.3, 1.0):
             frame = torch.rand(1, 3, *size)
-            painted = paint_frame(model, frame, style, None, Settings(detail=detail), before, Halves(size[0]))
+            painted = paint_frame(
+                model, Encoded(model, frame), style, None, Settings(detail=detail), before, Halves(size[0])
+            )
             masked = mask_images(frame, painted, torch.rand(1, 30, 40))
             assert masked.shape == frame.shape
             assert masked.device.type == device

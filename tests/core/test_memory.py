@@ -10,7 +10,7 @@ import torch
 
 import artnet_core as artnet
 from artnet_core.checkpoint import shipped_models
-from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.pipeline import Encoded, Settings, paint_frame
 from artnet_core.runtime import Tiles, memory_used, transfer_memory
 from artnet_core.transfer.methods import ALL_METHODS
 from artnet_core.transfer.sandwich import DEFAULT_DETAIL
@@ -37,9 +37,9 @@ def test_a_frame_fits_its_bound(name: str, height: int, width: int, dtype: torch
     settings = [Settings(detail=detail, patch_size=patch_size) for detail in (0.0, DEFAULT_DETAIL)]
 
     def work() -> None:
-        style = model.encode(frame)
+        style = Encoded(model, frame)
         for each in settings:
-            paint_frame(model, frame, style, None, each)
+            paint_frame(model, Encoded(model, frame), style, None, each)
 
     assert peak_bytes(work) <= memory_used(model, height, width)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from artnet_core import ArtNet, sandwich_swap
 from artnet_core.images import read_picture
-from artnet_core.pipeline import Settings, paint_frame
+from artnet_core.pipeline import Encoded, Settings, paint_frame
 from artnet_core.transfer.matching import match_patches
 from artnet_core.transfer.sandwich import DEFAULT_DETAIL
 from artnet_core.video.steadiness import TemporalState, extend, keep_matches
@@ -152,10 +152,13 @@ def test_a_frame_that_is_painted_again_is_the_same(
     model: ArtNet, photo: Tensor, painting: Tensor, strength: float
 ) -> None:
     """As after a first try that ran out of memory."""
-    frames, style = moving(photo, 3), model.encode(painting)
-    before = TemporalState()
+    frames, style = moving(photo, 3), Encoded(model, painting)
+    before: list[TemporalState] = []
     for frame in frames[:2]:
-        once, again = (paint_frame(model, frame[None], style, None, Settings(strength, 0.0), before) for _ in range(2))
+        once, again = (
+            paint_frame(model, Encoded(model, frame[None]), style, None, Settings(strength, 0.0), before)
+            for _ in range(2)
+        )
         assert torch.equal(once, again) and once.shape == frame[None].shape
     if strength == 0:
         assert torch.equal(once, frames[1:2])
@@ -163,15 +166,18 @@ def test_a_frame_that_is_painted_again_is_the_same(
 
 def test_frames_of_other_sizes(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
     """Also where the patches that fit are of another size: of two rows of positions 1 x 1, of more 3 x 3."""
-    style, before = model.encode(painting), TemporalState()
+    style = Encoded(model, painting)
+    before: list[TemporalState] = []
     for top, height, width in ((0, 16, 200), (2, 16, 200), (4, 16, 200), (0, 64, 64), (0, 1, 1), (30, 90, 120)):
         frame = photo[..., top : top + height, :width]
-        painted = paint_frame(model, frame, style, None, Settings(detail=0.0), before)
+        painted = paint_frame(model, Encoded(model, frame), style, None, Settings(detail=0.0), before)
         assert painted.shape == frame.shape and painted.isfinite().all()
 
 
 def test_no_graph_is_kept(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
-    before, frame = TemporalState(), photo.clone().requires_grad_()
+    before: list[TemporalState] = []
+    frame = photo.clone().requires_grad_()
     with torch.enable_grad():
-        assert paint_frame(model, frame, model.encode(painting), temporal=before).requires_grad
-    assert before._luma is not None and not before._luma.requires_grad
+        assert paint_frame(model, Encoded(model, frame), Encoded(model, painting), temporal=before).requires_grad
+    (state,) = before
+    assert state._luma is not None and not state._luma.requires_grad

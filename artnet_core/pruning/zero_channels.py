@@ -104,18 +104,14 @@ def prune_zero_channels(
         The pruned model, and the report.
 
     Raises:
-<<<<<<< HEAD
-        ValueError: a negative threshold, a threshold without pictures, or pictures of the wrong shape.
+        TypeError: a picture is no tensor.
+        ValueError: a threshold that is negative, infinite or no number, a threshold without pictures, or pictures of
+            the wrong shape.
 
     Example:
         >>> pruned, report = artnet.prune_zero_channels(artnet.load("artnet_unpruned"))
         >>> report.channels  # before and after
         (4992, 2504)
-=======
-        TypeError: a picture is no tensor.
-        ValueError: a threshold that is negative, infinite or no number, a threshold without pictures, or pictures of
-            the wrong shape.
->>>>>>> checkpoint
     """
     if not 0 <= threshold < math.inf:
         raise ValueError(f"threshold must be a finite number that is not negative, got {threshold}.")

@@ -92,30 +92,26 @@ def prune_zero_channels(
 ) -> tuple[ArtNet, PruningReport]:
     """Cuts zero channels out of the encoder, and out of the decoder the weights that read them.
 
-        Args:
-            model: stays as it is.
-            calibration: pictures ``[B, 3, H, W]``, RGB, 0..1, or several such tensors of different sizes. Without them
-                a channel goes only if its weights prove that it is zero on every picture. With them a channel also goes
-                if none of these pictures drives it above ``threshold``.
-            threshold: largest activation of a channel that counts as zero. Above 0 the output changes; the report says
-                by how much.
+    Args:
+        model: stays as it is.
+        calibration: pictures ``[B, 3, H, W]``, RGB, 0..1, or several such tensors of different sizes. Without them a
+            channel goes only if its weights prove that it is zero on every picture. With them a channel also goes if
+            none of these pictures drives it above ``threshold``.
+        threshold: largest activation of a channel that counts as zero. Above 0 the output changes; the report says by
+            how much.
 
-        Returns:
-            The pruned model, and the report.
+    Returns:
+        The pruned model, and the report.
 
-        Raises:
-    <<<<<<< HEAD
-            ValueError: a negative threshold, a threshold without pictures, or pictures of the wrong shape.
+    Raises:
+        TypeError: a picture is no tensor.
+        ValueError: a threshold that is negative, infinite or no number, a threshold without pictures, or pictures of
+            the wrong shape.
 
-        Example:
-            >>> pruned, report = artnet.prune_zero_channels(artnet.load("artnet_unpruned"))
-            >>> report.channels  # before and after
-            (4992, 2504)
-    =======
-            TypeError: a picture is no tensor.
-            ValueError: a threshold that is negative, infinite or no number, a threshold without pictures, or pictures
-                of the wrong shape.
-    >>>>>>> checkpoint
+    Example:
+        >>> pruned, report = artnet.prune_zero_channels(artnet.load("artnet_unpruned"))
+        >>> report.channels  # before and after
+        (4992, 2504)
     """
     if not 0 <= threshold < math.inf:
         raise ValueError(f"threshold must be a finite number that is not negative, got {threshold}.")

@@ -17,11 +17,11 @@ from functools import partial
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .features import Features, picture_count
 from .images import check_images
+from .resizing import enlarge, resize
 from .runtime import Tiles
 from .transfer.mask import check_mask, mask_count, mask_images
 from .transfer.sandwich import DEFAULT_DETAIL, sandwich_swap
@@ -41,10 +41,6 @@ Progress = Callable[[float], None]
 
 def _ignore(_share: float) -> None:
     """No progress is wanted."""
-
-
-# Where F.interpolate smooths.
-_SMOOTHING_DEVICES = ("cpu", "cuda")
 
 
 class Coder(Protocol):
@@ -378,21 +374,3 @@ def _paint_level(
         return painted.add_(lost, alpha=1 - settings.strength).clamp_(0, 1)
 
     return tiles.run(photo.shape[-2], work)[..., above:, left:]
-
-
-def resize(images: Tensor, side: int) -> Tensor:
-    """``[B, C, H, W]`` with a longer side of so many pixels, smoothed where it becomes smaller."""
-    height, width = images.shape[-2:]
-    scale = side / max(height, width)
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    if size == (height, width):
-        return images
-    # Elsewhere (MPS, DirectML) the smoothing filter may be missing.
-    where = images.device if images.device.type in _SMOOTHING_DEVICES else torch.device("cpu")
-    resized = F.interpolate(images.to(where, torch.float32), size, mode="bicubic", antialias=True)
-    return resized.clamp_(0, 1).to(images)
-
-
-def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """``[B, C, h, w]`` to ``[B, C, H, W]``, smoothly."""
-    return F.interpolate(images.float(), size, mode="bicubic", align_corners=False)

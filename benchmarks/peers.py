@@ -23,8 +23,7 @@ from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from artnet_core.transfer.adain import align, channel_statistics
-from artnet_core.transfer.baselines import transport_rotation
-from artnet_core.transfer.gaussian import fit_gaussian
+from artnet_core.transfer.gaussian import fit_gaussian, transport_rotation
 
 Stylize = Callable[[Tensor], Tensor]
 """``[B, 3, H, W]`` to a picture of that size, rounded to what the network can make."""

@@ -14,10 +14,8 @@ from torch import Tensor
 
 from ..features import Features, check_style
 from .adain import adain as adain_map
-from .gaussian import fit_gaussian
+from .gaussian import fit_gaussian, transport
 from .swap import swap
-
-_RESOLUTION = torch.finfo(torch.float32).eps
 
 
 def transfer_pairs(
@@ -98,26 +96,7 @@ def optimal_wct(content: Features, style: Features, strength: float = 1.0) -> Fe
     Args, returns and errors are those of :func:`transfer_pairs`. The covariance is met as
     far as the content varies in as many directions as the style; a flat content becomes the style's mean.
     """
-    return transfer_pairs(content, style, strength, _optimal_wct)
-
-
-def _optimal_wct(content: Tensor, style: Tensor) -> Tensor:
-    positions = content.flatten(1)
-    source, target = fit_gaussian(positions), fit_gaussian(style.flatten(1))
-    return target.color(transport_rotation(source.root, target.root) @ source.whiten(positions)).view_as(content)
-
-
-def transport_rotation(source_root: Tensor, target_root: Tensor) -> Tensor:
-    """The orthogonal R with ``Cs^(1/2) R Cc^(-1/2) = T``: what WCT lacks between whitening and colouring.
-
-    With M = Cs^(1/2) Cc^(1/2) the inner root of T is (M^T M)^(1/2) = R^T M, where R is the orthogonal factor of M's
-    polar decomposition. Taking it from M avoids a product of four roots, for which float32 has too few digits.
-    Directions in which M vanishes are dropped, as they are in T.
-    """
-    left, values, right = torch.linalg.svd((target_root @ source_root).cpu())
-    kept = values > values[0] * _RESOLUTION
-    rotation: Tensor = left[:, kept] @ right[kept]
-    return rotation.to(source_root.device)
+    return transfer_pairs(content, style, strength, transport)
 
 
 def avatar(content: Features, style: Features, strength: float = 1.0) -> Features:

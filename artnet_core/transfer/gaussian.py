@@ -61,3 +61,26 @@ def fit_gaussian(positions: Tensor) -> Gaussian:
         root[block] = ((directions * deviations) @ directions.T).flatten()
         inverse_root[block] = ((directions / deviations) @ directions.T).flatten()
     return Gaussian(mean, root.to(positions.device), inverse_root.to(positions.device))
+
+
+def transport(content: Tensor, style: Tensor) -> Tensor:
+    """Gives ``[C, h, w]`` the mean and covariance of ``[C, hs, ws]`` while moving its values as little as possible.
+
+    The optimal transport between Gaussians (Lu et al. 2019). On three channels it recolours a picture.
+    """
+    positions = content.flatten(1)
+    source, target = fit_gaussian(positions), fit_gaussian(style.flatten(1))
+    return target.color(transport_rotation(source.root, target.root) @ source.whiten(positions)).view_as(content)
+
+
+def transport_rotation(source_root: Tensor, target_root: Tensor) -> Tensor:
+    """The orthogonal R with ``Cs^(1/2) R Cc^(-1/2) = T``: what WCT lacks between whitening and colouring.
+
+    With M = Cs^(1/2) Cc^(1/2) the inner root of T is (M^T M)^(1/2) = R^T M, where R is the orthogonal factor of M's
+    polar decomposition. Taking it from M avoids a product of four roots, for which float32 has too few digits.
+    Directions in which M vanishes are dropped, as they are in T.
+    """
+    left, values, right = torch.linalg.svd((target_root @ source_root).cpu())
+    kept = values > values[0] * _RESOLUTION
+    rotation: Tensor = left[:, kept] @ right[kept]
+    return rotation.to(source_root.device)

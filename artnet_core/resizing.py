@@ -1,0 +1,28 @@
+"""Pictures of other sizes."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Where F.interpolate smooths.
+_SMOOTHING_DEVICES = ("cpu", "cuda")
+
+
+def resize(images: Tensor, side: int) -> Tensor:
+    """``[B, C, H, W]`` with a longer side of so many pixels, smoothed where it becomes smaller."""
+    height, width = images.shape[-2:]
+    scale = side / max(height, width)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    if size == (height, width):
+        return images
+    # Elsewhere (MPS, DirectML) the smoothing filter may be missing.
+    where = images.device if images.device.type in _SMOOTHING_DEVICES else torch.device("cpu")
+    resized = F.interpolate(images.to(where, torch.float32), size, mode="bicubic", antialias=True)
+    return resized.clamp_(0, 1).to(images)
+
+
+def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """``[B, C, h, w]`` to ``[B, C, H, W]``, smoothly."""
+    return F.interpolate(images.float(), size, mode="bicubic", align_corners=False)

@@ -29,10 +29,10 @@ _OUT_OF_MEMORY = (
     "could not create a primitive",
 )
 
-# Measured, see docs/decisions.md: the highest count of bytes beside the weights, in tensors of the model's dtype for
-# each pixel and value that the widest maps have there, and what a small frame takes whatever its size.
-_SHARE = 2.5
-_LEAST = 96 * 2**20
+# Measured on CPUs with and without units for bfloat16, by what the process took: how many tensors of the widest maps'
+# size there are at a time, a quarter more than were seen; and what a small frame takes whatever its size.
+_SHARE = 2.25
+_LEAST = 64 * 2**20
 
 
 class Sized(Protocol):
@@ -91,7 +91,9 @@ def memory_used(model: Sized, height: int, width: int) -> int:
     features = sum(model.layers.values()) / model.stride**2
     last_stage, *_ = sorted(model.decoder.stages)
     painted = model.decoder.stages[last_stage][0] / last_stage**2
-    return int(_LEAST + _SHARE * pixels * model.dtype.itemsize * (max(first, painted) + 3 * features + 6))
+    # CPUs work in bfloat16, and those without units for it on copies in float32.
+    size = 4 if model.dtype == torch.bfloat16 else model.dtype.itemsize
+    return int(_LEAST + _SHARE * pixels * size * (max(first, painted) + 3 * features + 6))
 
 
 def transfer_memory(content: Features, style: Features, float32: bool = False) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import accumulate
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,30 +30,62 @@ def peak_bytes(work: Callable[[], object]) -> int:
     return max(accumulate(event.nbytes() for event in events), default=0)
 
 
-@pytest.mark.parametrize("name", shipped_models())
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (256, 256), (512, 512), (1000, 700)])
-@pytest.mark.parametrize("patch_size", [3, 7])
-def test_a_frame_fits_its_bound(name: str, height: int, width: int, dtype: torch.dtype, patch_size: int) -> None:
-    """On any CPU: one without bfloat16 makes copies in float32, for which the bound has room."""
-    model = artnet.load(name, dtype=dtype)
+MODELS = [file.stem for file in shipped_models().values()]
+
+# A model, its dtype, height and width of frame and style, patch size and detail.
+CASES = [
+    ("artnet", "float32", 64, 64, 3, 0.0),
+    ("artnet", "bfloat16", 256, 256, 1, DEFAULT_DETAIL),
+    ("artnet", "float32", 700, 500, 7, 0.0),
+    ("artnet_fast", "float32", 512, 512, 5, DEFAULT_DETAIL),
+    ("artnet_unpruned", "bfloat16", 250, 400, 3, 0.0),
+    ("artnet_unpruned", "float32", 512, 512, 7, 0.0),
+    ("artnet", "float32", 1024, 1024, 3, 1.0),
+]
+
+CHILD = """
+import ctypes, json, sys, torch
+import artnet_core as artnet
+from artnet_core.pipeline import Encoded, Settings, paint_frame
+
+def status(key):
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(key))
+
+for name, dtype, height, width, patch_size, detail in json.loads(sys.argv[1]):
+    model = artnet.load(name, dtype=getattr(torch, dtype))
     frame = torch.rand(1, 3, height, width)
-    settings = [Settings(detail=detail, patch_size=patch_size) for detail in (0.0, DEFAULT_DETAIL)]
+    ctypes.CDLL(None).malloc_trim(0)
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the highest so far becomes what there is now
+    before = status("VmRSS")
+    with torch.inference_mode():
+        settings = Settings(detail=detail, patch_size=patch_size)
+        paint_frame(model, Encoded(model, frame), Encoded(model, frame), None, settings)
+    print(status("VmHWM") - before)
+"""
 
-    def work() -> None:
-        style = Encoded(model, frame)
-        for each in settings:
-            paint_frame(model, Encoded(model, frame), style, None, each)
 
-    assert peak_bytes(work) <= memory_used(model, height, width)
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").is_file(), reason="asks Linux for the process's memory")
+def test_a_process_stays_within_the_bound() -> None:
+    """Unlike the tensors alone that is also what oneDNN takes for itself, and what the allocator does not give back."""
+    command = [sys.executable, "-c", CHILD, json.dumps(CASES)]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    for case, taken in zip(CASES, map(int, found), strict=True):
+        name, dtype, height, width, *_ = case
+        model = artnet.load(name, dtype=getattr(torch, dtype))
+        bound = memory_used(model, height, width)
+        assert 2**20 < taken <= bound, case
+        if height * width >= 2**20:  # a host frees other models for what is asked for
+            assert bound <= 3 * taken, case
 
 
-def test_the_bound_is_no_wild_guess() -> None:
-    """A host frees other models for what is asked for."""
-    model = artnet.load()
-    frame = torch.rand(1, 3, 1024, 1024)
-    measured = peak_bytes(lambda: model.decode(artnet.sandwich_swap(model.encode(frame), model.encode(frame))))
-    assert memory_used(model, 1024, 1024) <= 4 * measured
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_frames_tensors_fit_the_bound(name: str, dtype: torch.dtype) -> None:
+    model = artnet.load(name, dtype=dtype)
+    frame, settings = torch.rand(1, 3, 256, 200), Settings(detail=0.0, patch_size=7)
+    measured = peak_bytes(lambda: paint_frame(model, Encoded(model, frame), Encoded(model, frame), None, settings))
+    assert measured <= memory_used(model, 256, 200)
 
 
 @pytest.mark.parametrize("method", ALL_METHODS)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from artnet_core.network.ops import max_pool
+from artnet_core.network.ops import avg_pool, max_pool
 
 
 def pytorchs(x: Tensor, stride: int) -> Tensor:
@@ -44,3 +44,13 @@ def test_gradients_pass(stride: int) -> None:
             pool(leaf, stride).square().sum().backward()
         gradients.append(leaf.grad)
     assert torch.equal(*gradients)
+
+
+@given(st.integers(1, 23), st.integers(1, 23), st.integers(1, 7), st.booleans())
+def test_means_equal_pytorchs_with_a_ceiling(height: int, width: int, side: int, channels_last: bool) -> None:
+    """Which MPS had wrong, so ours do without."""
+    x = torch.randn(2, 3, height, width)
+    x = x.to(memory_format=torch.channels_last) if channels_last else x
+    expected = F.avg_pool2d(x, side, ceil_mode=True)
+    torch.testing.assert_close(avg_pool(x, side), expected)
+    torch.testing.assert_close(avg_pool(x[0], side), expected[0])

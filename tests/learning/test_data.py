@@ -88,3 +88,19 @@ def test_half_of_the_samples_are_exact_crops() -> None:
     crops += [crop.flip(2) for crop in crops]
     exact = sum(any(torch.allclose(sample, crop, atol=1e-4) for crop in crops) for sample in samples)
     assert 12 <= exact <= 28
+
+
+def test_half_of_the_samples_are_mirrored() -> None:
+    """The exact crops among them; none is upside down."""
+    picture = torch.randint(256, (1, 3, 36, 36), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    samples = draw(picture, 80, 32, torch.Generator().manual_seed(1))
+    whole = picture[0].float() / 255
+    crops = torch.stack([whole[:, top : top + 32, left : left + 32] for top in range(5) for left in range(5)])
+
+    def found(kind: torch.Tensor) -> int:
+        return sum(bool((sample - kind).abs().amax((1, 2, 3)).min() < 1e-4) for sample in samples)
+
+    straight, mirrored = found(crops), found(crops.flip(3))
+    assert 24 <= straight + mirrored <= 56
+    assert min(straight, mirrored) >= 10
+    assert found(crops.flip(2)) == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -45,6 +47,17 @@ def test_numbers_out_of_range_are_refused_before_any_work(
     message = capsys.readouterr().err.splitlines()[-1]
     assert f"argument {arguments[-2]}: " in message
     assert "invalid" not in message
+
+
+def test_the_guides_commands_are_understood() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", guide, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    given = [shlex.split(line)[3:] for line in lines if line.startswith("python -m training ")]
+    given = [arguments for arguments in given if arguments != ["--help"]]
+    assert {arguments[0] for arguments in given} == {"encoder", "decoder", "narrow", "average", "evaluate"}
+    for arguments in given:
+        assert commands._parser().parse_args(arguments).out
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

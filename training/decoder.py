@@ -57,6 +57,8 @@ _SMALLEST_FOR_TEACHER = 32
 # What the content loss weighs at detail 0 and adds towards detail 1: painterly is to be free, faithful is not.
 _CONTENT_BASE, _CONTENT_SLOPE = 0.25, 1.5
 
+_Weights = tuple[Tensor, ...] | list[Tensor]
+
 _EMA_DECAY = 0.998
 _HEAD_SCALE = 0.1
 _SMALLEST_STD_SHARE = 0.2
@@ -287,12 +289,12 @@ class DecoderTask:
         model = ArtNet(self.source.encoder, decoder, _STRIDE, {**of_encoder, "decoder": json.dumps(summary), **trained})
         save_models(model, self.source, out)
 
-    def _average(self, means: list[Tensor], present: list[Tensor], _updates: Tensor) -> None:
+    def _average(self, means: _Weights, present: _Weights, _updates: Tensor | int) -> None:
         """Polyak averaging. At first the past counts less, so that the start is forgotten."""
         # This count is on the CPU and so does not make the device wait, as the one that is given would.
         updates = int(self.ema.n_averaged)
         decay = min(_EMA_DECAY, (1 + updates) / (10 + updates))
-        get_ema_multi_avg_fn(decay)(means, present, updates)
+        get_ema_multi_avg_fn(decay)(means, present, updates)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def _start_from(self, start: ArtNet) -> None:

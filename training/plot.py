@@ -90,8 +90,9 @@ def line_plot(
     axes.spines[:].set_color(_unit(FAINT))
     if lines:
         figure.legend(loc="outside right upper", frameon=False, labelcolor=_unit(INK))
-    canvas.draw()
-    return Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    return Image.frombuffer("RGBA", canvas.get_width_height(), pixels, "raw", "RGBA", 0, 1).convert("RGB")
 
 
 def _unit(color: tuple[int, int, int]) -> tuple[float, float, float]:

@@ -132,7 +132,7 @@ def test_nothing_is_overwritten_or_mixed_up(tmp_path: Path) -> None:
 
 
 class _Diverging(_Countdown):
-    """Diverges at its seventh step unless the rate is lowered."""
+    """Loses a loss, or silently a weight, at its seventh step unless the rate is lowered."""
 
     def __init__(self, rate: float, *, silently: bool = False) -> None:
         super().__init__()
@@ -143,8 +143,10 @@ class _Diverging(_Countdown):
         losses = super().step(progress)
         self.weight += self.rate
         if self.steps >= 7 and self.rate == 1:
-            self.weight[1] = float("nan")
-            losses = losses if self.silently else {**losses, "loss": torch.tensor(float("inf"))}
+            if self.silently:
+                self.weight[1] = float("nan")
+            else:
+                losses = {**losses, "loss": torch.tensor(float("inf"))}
         return losses
 
     def state_dict(self) -> dict[str, object]:
@@ -159,7 +161,7 @@ class _Diverging(_Countdown):
 def test_a_run_that_diverges_keeps_its_last_good_state_and_goes_on_from_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silently: bool
 ) -> None:
-    """Between two rows of the curve, and with losses that look well while a weight is lost."""
+    """Between two rows of the curve, whether a loss tells or a weight is lost while losses look well."""
     monkeypatch.setattr(loop, "_SECONDS_BETWEEN_SAVES", -1.0)
     out, schedule = tmp_path / "out.txt", Schedule(1, steps=40, log_every=20)
     with pytest.raises(DivergedError, match=r"step 7\. Its state of step 6 is kept.*--resume and a lower --rate"):

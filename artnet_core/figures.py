@@ -12,8 +12,11 @@ from .images import Picture, to_image
 from .pruning.channels import UnitChannels
 from .pruning.zero_channels import PruningReport
 
-_BACKGROUND, _INK, _FAINT = (250, 249, 246), (40, 40, 46), (150, 150, 156)
-_LIVE, _UNSTEADY, _ZERO = (38, 84, 124), (224, 159, 62), (221, 214, 200)
+BACKGROUND, INK, FAINT = (250, 249, 246), (40, 40, 46), (150, 150, 156)
+BLUE, ORANGE, PALE = (38, 84, 124), (224, 159, 62), (221, 214, 200)
+"""The colours of all figures, RGB in 0..255; curves take further ones beside them."""
+
+_LIVE, _UNSTEADY, _ZERO = BLUE, ORANGE, PALE
 
 _LABEL_WIDTH, _BAR_WIDTH, _NUMBER_WIDTH, _MARGIN = 190, 640, 110, 24
 _ROW, _HEADER = 20, 64
@@ -61,22 +64,22 @@ def zero_chart(units: Mapping[str, UnitChannels]) -> Image.Image:
 def _bars(headline: str, summary: str, bars: Sequence[Bar]) -> Image.Image:
     width = 2 * _MARGIN + _LABEL_WIDTH + _BAR_WIDTH + _NUMBER_WIDTH
     height = 2 * _MARGIN + _HEADER + _ROW * len(bars)
-    image = Image.new("RGB", (width, height), _BACKGROUND)
+    image = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(image)
     title, text = ImageFont.load_default(22), ImageFont.load_default(14)
-    draw.text((_MARGIN, _MARGIN), headline, _INK, title)
-    draw.text((_MARGIN, _MARGIN + 30), summary, _FAINT, text)
+    draw.text((_MARGIN, _MARGIN), headline, INK, title)
+    draw.text((_MARGIN, _MARGIN + 30), summary, FAINT, text)
 
     start = _MARGIN + _LABEL_WIDTH
     scale = _BAR_WIDTH / max(sum(parts) for _, parts, _ in bars)
     for index, (name, parts, number) in enumerate(bars):
         top = _MARGIN + _HEADER + _ROW * index
-        draw.text((_MARGIN, top), name, _INK, text)
+        draw.text((_MARGIN, top), name, INK, text)
         # From the whole bar inwards, so that a colour without channels leaves no line.
         for end, color in zip((3, 2, 1), (_ZERO, _UNSTEADY, _LIVE), strict=True):
             if parts[end - 1]:
                 draw.rectangle((start, top + 3, start + sum(parts[:end]) * scale, top + _ROW - 4), color)
-        draw.text((start + sum(parts) * scale + 10, top), number, _FAINT, text)
+        draw.text((start + sum(parts) * scale + 10, top), number, FAINT, text)
     return image
 
 
@@ -96,7 +99,7 @@ def sheet(cells: Sequence[tuple[Tensor, str, str]], columns: int = _COLUMNS) -> 
     column = max(width, *(math.ceil(small.getlength(line)) for _, _, line in cells))
     rows = math.ceil(len(cells) / columns)
     step_x, step_y = column + _SHEET_MARGIN, height + _CAPTION + _SHEET_MARGIN
-    image = Image.new("RGB", (columns * step_x + _SHEET_MARGIN, rows * step_y + _SHEET_MARGIN), _BACKGROUND)
+    image = Image.new("RGB", (columns * step_x + _SHEET_MARGIN, rows * step_y + _SHEET_MARGIN), BACKGROUND)
     draw = ImageDraw.Draw(image)
     for index, (picture, name, line) in enumerate(cells):
         left, top = _SHEET_MARGIN + index % columns * step_x, _SHEET_MARGIN + index // columns * step_y
@@ -106,6 +109,6 @@ def sheet(cells: Sequence[tuple[Tensor, str, str]], columns: int = _COLUMNS) -> 
         if fitted != pasted.size:
             pasted = pasted.resize(fitted, Image.Resampling.LANCZOS)
         image.paste(pasted, (left, top + height - pasted.height))
-        draw.text((left, top + height + 4), name, _INK, title)
-        draw.text((left, top + height + 25), line, _FAINT, small)
+        draw.text((left, top + height + 4), name, INK, title)
+        draw.text((left, top + height + 25), line, FAINT, small)
     return image

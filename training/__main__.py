@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -28,25 +28,37 @@ from .judge import choose_judge
 from .log import DivergedError
 from .loop import Schedule, Task, train
 from .narrow import narrow
+from .plot import PlotsMissingError, check_matplotlib
 from .resume import ResumeError, file_digest
 from .teacher import load_teacher
 
 _CALIBRATION_PICTURES = 64
+_LARGEST_SIZE = 4096
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns the exit code: 0 done, 1 a mistake that the message names, 3 stopped before the end."""
+    """Runs a command.
+
+    Returns:
+        The exit code: 0 done, 1 a mistake that the message names, 3 stopped before the end, 130 stopped by Ctrl-C.
+    """
     options = _parser().parse_args(arguments)
-    device = _device(options.device)
     try:
-        code: int = options.command(options, device)
-    except (CheckpointError, PictureError, ResumeError, DivergedError, FileNotFoundError, ValueError) as error:
+        code: int = options.command(options, _device(options.device))
+    except KeyboardInterrupt:
+        print("Stopped. A training run goes on from its last state with --resume.", file=sys.stderr)
+        return 130
+    except (CheckpointError, PictureError, ResumeError, DivergedError, PlotsMissingError, ValueError) as error:
         print(f"{error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}." if error.strerror else f"{error}", file=sys.stderr)
         return 1
     return code
 
 
 def _encoder(options: argparse.Namespace, device: torch.device) -> int:
+    check_matplotlib()
     settings = EncoderSettings(
         options.batch, options.size, options.seed, options.rate, options.parameters, options.kill_every
     )
@@ -61,6 +73,7 @@ def _encoder(options: argparse.Namespace, device: torch.device) -> int:
 
 
 def _decoder(options: argparse.Namespace, device: torch.device) -> int:
+    check_matplotlib()
     weights = {**DEFAULT_WEIGHTS, **dict(options.weight)}
     start = None if options.start is None else load(options.start, device)
     imitated = None if options.imitate is None else load(options.imitate)
@@ -127,6 +140,7 @@ def _train(task: Task, options: argparse.Namespace, settings: dict[str, object])
 
 
 def _evaluate(options: argparse.Namespace, device: torch.device) -> int:
+    check_matplotlib()
     pictures = load_pictures(options.data, options.size, device, held_out=True)
     pairs = pairs_of(pictures, options.pairs)
     if options.write_pairs is not None:
@@ -153,14 +167,41 @@ def _names(paths: Sequence[Path | None]) -> list[str]:
 def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("There is no CUDA GPU that torch can use: leave --device out, or say --device cpu.")
     return torch.device(name)
+
+
+def _count(least: int) -> Callable[[str], int]:
+    """For options that count: whole numbers from ``least`` on."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) < 2**31:
+            raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least {least}")
+        return int(text)
+
+    return read
+
+
+def _positive(text: str) -> float:
+    return _number(text, above_zero=True)
+
+
+def _number(text: str, *, above_zero: bool = False) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (above_zero and number == 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a number {'above' if above_zero else 'of at least'} 0")
+    return number
 
 
 def _weight(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
     if name not in DEFAULT_WEIGHTS:
         raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(DEFAULT_WEIGHTS)}")
-    return name, float(value)
+    return name, _number(value)
 
 
 def _named_folder(text: str) -> tuple[str, Path]:
@@ -171,10 +212,9 @@ def _named_folder(text: str) -> tuple[str, Path]:
 
 
 def _size(text: str) -> int:
-    size = int(text)
-    if size < 32 or size % 16:
-        raise argparse.ArgumentTypeError("the size must be a multiple of 16, at least 32")
-    return size
+    if not text.isdecimal() or int(text) % 16 or not 32 <= int(text) <= _LARGEST_SIZE:
+        raise argparse.ArgumentTypeError(f"{text} is not a multiple of 16 from 32 to {_LARGEST_SIZE}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -184,10 +224,13 @@ def _parser() -> argparse.ArgumentParser:
     encoder = commands.add_parser("encoder", help="distil an encoder with zero channels")
     _training_options(encoder, EncoderSettings())
     encoder.add_argument(
-        "--parameters", type=int, default=EncoderSettings.parameters, help="of the pruned encoder, at the most"
+        "--parameters", type=_count(1), default=EncoderSettings.parameters, help="of the pruned encoder, at the most"
     )
     encoder.add_argument(
-        "--kill-every", type=int, default=EncoderSettings.kill_every, help="steps between rounds of dying channels"
+        "--kill-every",
+        type=_count(1),
+        default=EncoderSettings.kill_every,
+        help="steps between rounds of deaths",
     )
     encoder.add_argument(
         "--start",
@@ -218,13 +261,13 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, nargs="+", required=True, help="folders or .tar files: photo/, art/"
     )
     narrow_parser.add_argument("--model", type=Path, required=True, help="a whole model, not pruned")
-    narrow_parser.add_argument("--share", type=float, default=0.5, help="of the channels that stays")
+    narrow_parser.add_argument("--share", type=_positive, default=0.5, help="of the channels that stays")
     narrow_parser.add_argument(
         "--last-block", choices=list(BLOCK_STRIDES)[1:], default=LAST_BLOCK, help="where the trunk is to end"
     )
-    narrow_parser.add_argument("--pictures", type=int, default=256, help="to fit to")
+    narrow_parser.add_argument("--pictures", type=_count(2), default=256, help="to fit to, half of each kind")
     narrow_parser.add_argument("--size", type=_size, default=128, help="their side in pixels")
-    narrow_parser.add_argument("--seed", type=int, default=0)
+    narrow_parser.add_argument("--seed", type=_count(0), default=0)
     narrow_parser.add_argument("--out", type=Path, required=True, help="for the decoder command's --encoder")
     narrow_parser.set_defaults(command=_narrow, device="cpu")
 
@@ -244,7 +287,7 @@ def _parser() -> argparse.ArgumentParser:
     scores.add_argument(
         "--judge", metavar="NAME", help="efficientnet_lite0, or a file, the state dict of torchvision's squeezenet1_1"
     )
-    scores.add_argument("--pairs", type=int, default=40)
+    scores.add_argument("--pairs", type=_count(1), default=40)
     scores.add_argument("--size", type=_size, default=512)
     scores.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     scores.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -256,15 +299,15 @@ def _training_options(parser: argparse.ArgumentParser, defaults: EncoderSettings
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders or .tar files: photo/, art/")
     parser.add_argument("--teacher", type=Path, required=True, help="BVLC GoogLeNet, a .safetensors file")
     parser.add_argument("--out", type=Path, required=True, help="the result; its state and curve lie next to it")
-    parser.add_argument("--minutes", type=float, default=8.0, help="of the whole run; by default %(default)s")
-    parser.add_argument("--steps", type=int, help="of the whole run, in place of minutes")
-    parser.add_argument("--stop-after", type=float, default=math.inf, metavar="MINUTES", help="of this process")
+    parser.add_argument("--minutes", type=_positive, default=8.0, help="of the whole run; by default %(default)s")
+    parser.add_argument("--steps", type=_count(1), help="of the whole run, in place of minutes")
+    parser.add_argument("--stop-after", type=_number, default=math.inf, metavar="MINUTES", help="of this process")
     parser.add_argument("--resume", action="store_true", help="go on with the run that makes --out")
-    parser.add_argument("--batch", type=int, default=defaults.batch)
+    parser.add_argument("--batch", type=_count(1), default=defaults.batch)
     parser.add_argument("--size", type=_size, default=defaults.size, help="side of the pictures in pixels")
-    parser.add_argument("--rate", type=float, default=defaults.rate, help="highest learning rate")
-    parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.add_argument("--log-every", type=int, default=20, help="steps per row of the curve")
+    parser.add_argument("--rate", type=_positive, default=defaults.rate, help="highest learning rate")
+    parser.add_argument("--seed", type=_count(0), default=defaults.seed)
+    parser.add_argument("--log-every", type=_count(1), default=20, help="steps per row of the curve")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
 

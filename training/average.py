@@ -19,17 +19,19 @@ from .export import PrunedEncoder
 
 @torch.no_grad()
 def average(models: Sequence[ArtNet], source: PrunedEncoder) -> ArtNet:
-    """A model whose decoder's weights are the means of these models'; all count alike.
+    """A model whose decoder has the mean weights of these models' decoders.
 
     Args:
-        models: pruned, with one encoder and decoders of one shape.
-        source: their encoder.
+        models: at least one, with the encoder of ``source`` and decoders of one shape. A model that is given twice
+            counts twice.
+        source: their encoder, without its zero channels.
 
     Returns:
-        Its provenance is that of the last model, and the fingerprints of all.
+        A model with that encoder. Its provenance is that of the last model, and ``decoder_averaged`` lists the
+        fingerprints of all.
 
     Raises:
-        ValueError: their encoders or the shapes of their decoders differ.
+        ValueError: the encoder of a model is not that of ``source``, or the shapes of the decoders differ.
     """
     first, *others = models
     if any(not _equal(source.encoder, model.encoder) for model in models):

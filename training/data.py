@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import math
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -61,7 +63,7 @@ def load_pictures(paths: Sequence[Path], side: int, device: torch.device, *, hel
 
     Raises:
         FileNotFoundError: a path does not exist.
-        PictureError: a file is damaged, or there is not a picture of each kind.
+        PictureError: a file is damaged or no ordinary file, or there is not a picture of each kind.
     """
     files = sorted(_files(paths))
     digest = hashlib.sha256()
@@ -140,17 +142,27 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[str, str, bytes]]:
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"There is no {path}.")
-        if path.is_file():
+        if not path.is_dir():
             yield from _files_of_tar(path)
             continue
         for file in path.rglob("*"):
+            if file.is_dir():
+                continue
             if file.suffix == ".tar":
                 yield from _files_of_tar(file)
             elif file.suffix.lower() in SUFFIXES and file.parent.name in _KIND_OF_FOLDER:
+                _check_ordinary(file)
                 yield file.name, _KIND_OF_FOLDER[file.parent.name], file.read_bytes()
 
 
+def _check_ordinary(path: Path) -> None:
+    """Raises PictureError for what has no end or no contents: a pipe, a device, a link to nothing."""
+    if not path.is_file():
+        raise PictureError(f"{path} is no ordinary file: take it out of --data.")
+
+
 def _files_of_tar(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    _check_ordinary(path)
     try:
         with tarfile.open(path) as tar:
             for member in tar:
@@ -158,7 +170,11 @@ def _files_of_tar(path: Path) -> Iterator[tuple[str, str, bytes]]:
                 data = tar.extractfile(member)
                 if data is not None and name.suffix.lower() in SUFFIXES and name.parent.name in _KIND_OF_FOLDER:
                     yield name.name, _KIND_OF_FOLDER[name.parent.name], data.read()
-    except tarfile.TarError as error:
+            # A compressed archive has its check sum behind the end of the .tar file within.
+            while tar.fileobj is not None and tar.fileobj.read(2**20):
+                pass
+    # Of compressed archives each kind has an error of its own where it is cut.
+    except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
         raise PictureError(f"{path} is not a readable .tar file ({error}).") from error
 
 

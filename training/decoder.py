@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from artnet_core.features import Features
 from artnet_core.model import ArtNet, layer_widths
@@ -20,7 +21,6 @@ from artnet_core.pruning.zero_channels import parameters
 from artnet_core.transfer.sandwich import COMPARED_LAYER, sandwich_swap
 
 from .data import Pictures, draw
-from .ema import Ema
 from .export import PrunedEncoder, save_models
 from .imitation import begin_like
 from .least_squares import fit_convolution
@@ -56,6 +56,8 @@ _SMALLEST_FOR_TEACHER = 32
 
 # What the content loss weighs at detail 0 and adds towards detail 1: painterly is to be free, faithful is not.
 _CONTENT_BASE, _CONTENT_SLOPE = 0.25, 1.5
+
+_Weights = tuple[Tensor, ...] | list[Tensor]
 
 _EMA_DECAY = 0.998
 _HEAD_SCALE = 0.1
@@ -213,7 +215,7 @@ class DecoderTask:
         if imitated is not None and start is None:
             self._begin_like(imitated)
         remove_checkerboard(self.model.decoder)
-        self.ema = Ema(self.model.decoder, _EMA_DECAY)
+        self.ema = AveragedModel(self.model.decoder, multi_avg_fn=self._average)
         self.optimizer = torch.optim.Adam(self.model.decoder.parameters(), lr=settings.rate)
 
     def step(self, progress: float) -> dict[str, Tensor]:
@@ -252,7 +254,7 @@ class DecoderTask:
         nn.utils.clip_grad_norm_(self.model.decoder.parameters(), _LARGEST_GRADIENT)
         self.optimizer.step()
         remove_checkerboard(self.model.decoder)
-        self.ema.update(self.model.decoder)
+        self.ema.update_parameters(self.model.decoder)
         return losses
 
     def state_dict(self) -> dict[str, Any]:
@@ -273,7 +275,7 @@ class DecoderTask:
 
     def export(self, out: Path, provenance: Mapping[str, str]) -> None:
         """Writes the model with the averaged decoder."""
-        state = {name: tensor.clone() for name, tensor in self.ema.mean.items()}
+        state = {name: tensor.clone() for name, tensor in self.ema.module.state_dict().items()}
         _multiply_inputs(state, self.scale)
         decoder = Decoder(self.scale.shape[1], self.model.decoder.stages)
         decoder.load_state_dict(state)
@@ -286,6 +288,13 @@ class DecoderTask:
         }
         model = ArtNet(self.source.encoder, decoder, _STRIDE, {**of_encoder, "decoder": json.dumps(summary), **trained})
         save_models(model, self.source, out)
+
+    def _average(self, means: _Weights, present: _Weights, _updates: Tensor | int) -> None:
+        """Polyak averaging. At first the past counts less, so that the start is forgotten."""
+        # This count is on the CPU and so does not make the device wait, as the one that is given would.
+        updates = int(self.ema.n_averaged)
+        decay = min(_EMA_DECAY, (1 + updates) / (10 + updates))
+        get_ema_multi_avg_fn(decay)(means, present, updates)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def _start_from(self, start: ArtNet) -> None:

@@ -191,7 +191,7 @@ class EncoderTask:
         }
         origin = {"encoder": json.dumps(summary)}
         if self.start is not None:
-            origin["encoder_start"] = f"conv1 to {KEPT_BLOCK} from: {self.start.provenance['encoder']}"
+            origin["encoder_start"] = f"conv1 to {KEPT_BLOCK} from: {self.start.provenance.get('encoder', 'unknown')}"
         save_encoder(self.student, out, {**provenance, **origin})
         self.student.load_state_dict(trained)
 

@@ -8,6 +8,7 @@ and for an encoder with batch norms the same model unpruned, whose decoder does 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 from artnet_core.checkpoint import CheckpointError, load, metadata_of, save, write_checkpoint
 from artnet_core.model import ArtNet, layer_widths
 from artnet_core.network.decoder import Decoder
-from artnet_core.network.encoder import LAST_BLOCK, Encoder, block_widths
+from artnet_core.network.encoder import BLOCK_STRIDES, LAST_BLOCK, Encoder, block_widths
 from artnet_core.pruning.zero_channels import Masks, feature_mask, provable_masks, prune_encoder, prune_zero_channels
 
 from .torchvision_weights import load_torchvision_encoder
@@ -73,13 +74,9 @@ def load_pruned_encoder(path: Path, calibration: Tensor) -> PrunedEncoder:
         raise FileNotFoundError(f"There is no weights file {path}.")
     metadata = _metadata(path)
     if metadata.get("format") == ENCODER_FORMAT:
-        encoder = load_torchvision_encoder(
-            path,
-            mean=tuple(json.loads(metadata["mean"])),
-            std=tuple(json.loads(metadata["std"])),
-            last_block=metadata.get("last_block", LAST_BLOCK),
-        )
-        return _without_zeros(encoder, json.loads(metadata["provenance"]), load_file(path))
+        mean, std, last_block, provenance = _read_metadata(path, metadata)
+        encoder = load_torchvision_encoder(path, mean=mean, std=std, last_block=last_block)
+        return _without_zeros(encoder, provenance, load_file(path))
     if metadata.get("format") == "artnet":
         model = load(path)
         return _without_zeros(model.encoder, model.provenance, load_file(path))
@@ -108,7 +105,7 @@ def save_models(model: ArtNet, source: PrunedEncoder, path: Path) -> list[Path]:
     """Writes a trained model, and where the trunk is known with its batch norms also the unpruned one.
 
     Args:
-        model: pruned, sealed.
+        model: pruned.
         source: what its encoder was made from.
         path: of the pruned model; the unpruned one is ``NAME_unpruned.safetensors`` next to it.
 
@@ -150,6 +147,27 @@ def _metadata(path: Path) -> dict[str, str]:
             return file.metadata() or {}
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a readable .safetensors file ({error}).") from error
+
+
+def _read_metadata(
+    path: Path, metadata: Mapping[str, str]
+) -> tuple[tuple[float, ...], tuple[float, ...], str, dict[str, str]]:
+    """Mean, std, last block and provenance, as :func:`save_encoder` wrote them.
+
+    Raises:
+        CheckpointError: one is missing, or is not what it should be.
+    """
+    try:
+        mean, std = (tuple(map(float, json.loads(metadata[name]))) for name in ("mean", "std"))
+        provenance = dict(json.loads(metadata["provenance"]))
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} has damaged metadata: mean, std or provenance cannot be read.") from error
+    last_block = metadata.get("last_block", LAST_BLOCK)
+    if not len(mean) == len(std) == 3 or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
+        raise CheckpointError(f"{path} has damaged metadata: mean and std are not three numbers each, std above 0.")
+    if last_block not in list(BLOCK_STRIDES)[1:]:
+        raise CheckpointError(f"{path} has damaged metadata: the trunk has no such block as its last one says.")
+    return mean, std, last_block, provenance
 
 
 def _frozen(encoder: Encoder) -> Encoder:

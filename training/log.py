@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from .plot import line_plot
@@ -16,7 +17,7 @@ _METADATA_ROWS = 60
 
 
 class DivergedError(RuntimeError):
-    """A loss is not finite any more."""
+    """A loss or a weight is not finite any more; the message says since when and how to go on."""
 
 
 class Log:
@@ -30,13 +31,13 @@ class Log:
         self.rows: list[dict[str, float]] = []
         self._sums: dict[str, Tensor] = {}
         self._count = 0
+        self._diverged = torch.tensor(0)
 
     def add(self, step: int, seconds: float, losses: Mapping[str, Tensor]) -> None:
-        """Takes in the losses of one step.
-
-        Raises:
-            DivergedError: a loss is not finite.
-        """
+        """Takes in the losses of one step; there is no row of steps of which one is not finite."""
+        finite = torch.stack([loss.detach().float() for loss in losses.values()]).isfinite().all()
+        before = self._diverged.to(finite.device)
+        self._diverged = torch.where(~finite & (before == 0), step, before)
         for name, loss in losses.items():
             loss = loss.detach().float()
             self._sums[name] = self._sums[name].to(loss) + loss if name in self._sums else loss
@@ -46,16 +47,26 @@ class Log:
         row = {"step": float(step), "seconds": round(seconds, 2)}
         row.update({name: total.item() / self._count for name, total in self._sums.items()})
         self._sums, self._count = {}, 0
-        if not all(math.isfinite(value) for value in row.values()):
-            raise DivergedError(f"A loss is not finite at step {step}: {row}. Start anew with a lower --rate.")
-        self.rows.append(row)
+        if all(math.isfinite(value) for value in row.values()):
+            self.rows.append(row)
+
+    @property
+    def row_is_due(self) -> bool:
+        """Whether the last step completed a row."""
+        return self._count == 0
+
+    @property
+    def diverged_at(self) -> int:
+        """The first step with a loss that is not finite; 0 for none. To ask makes the device wait."""
+        return int(self._diverged)
 
     def state_dict(self) -> dict[str, object]:
         return {"rows": self.rows, "sums": self._sums, "count": self._count}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         rows, sums, count = state["rows"], state["sums"], state["count"]
-        assert isinstance(rows, list) and isinstance(sums, dict) and isinstance(count, int)
+        if not (isinstance(rows, list) and isinstance(sums, dict) and isinstance(count, int)):
+            raise TypeError("rows, sums and count of a curve are a list, a dictionary and a number")
         self.rows, self._sums, self._count = rows, sums, count
 
     def write(self, out: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
-from .log import Log
+from .log import DivergedError, Log
 from .resume import ResumeError, check_settings, load_state, save_state, state_path
 
 _SECONDS_BETWEEN_SAVES = 60.0
-_SECONDS_BETWEEN_REDRAWS = 0.5
-_BAR_WIDTH = 30
+_BAR = "{percentage:3.0f}%|{bar:30}| {desc}"
 
 
 class Task(Protocol):
@@ -83,14 +82,15 @@ def train(task: Task, schedule: Schedule, out: Path, settings: Mapping[str, obje
         schedule: of the whole run; may be longer than the one it was started with.
         out: the result.
         settings: kept in the state and in the result's provenance; they may not change on the way.
-        resume: go on from the state next to ``out``.
+        resume: go on from the state next to ``out``; only the rate may have changed.
 
     Returns:
         Whether the schedule is done.
 
     Raises:
-        ResumeError: nothing to resume, other settings, or a run that lies there and would be overwritten.
-        DivergedError: a loss is not finite any more.
+        ResumeError: nothing to resume, other settings, a run that lies there and would be overwritten, or a state that
+            cannot be read or written.
+        DivergedError: a loss or a weight is not finite any more. The last state without it stays.
     """
     path = state_path(out)
     log = Log(schedule.log_every)
@@ -98,14 +98,24 @@ def train(task: Task, schedule: Schedule, out: Path, settings: Mapping[str, obje
     if resume:
         state = load_state(path)
         check_settings(state["settings"], settings)
-        task.load_state_dict(state["task"])
-        log.load_state_dict(state["log"])
+        try:
+            task.load_state_dict(state["task"])
+            log.load_state_dict(state["log"])
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ResumeError(f"{path} is of another release, or made up: delete it and start anew.") from error
         step, earlier = state["step"], state["seconds"]
     elif path.exists():
         raise ResumeError(f"{path} holds a run already: go on with --resume, or delete it.")
     out.parent.mkdir(parents=True, exist_ok=True)
+    kept = step if resume else None
+
+    def check() -> None:
+        if log.diverged_at:
+            raise _diverged(f"a loss is not finite at step {log.diverged_at}", kept)
 
     def save(seconds: float) -> None:
+        nonlocal kept
+        check()
         state = {
             "task": task.state_dict(),
             "log": log.state_dict(),
@@ -113,25 +123,30 @@ def train(task: Task, schedule: Schedule, out: Path, settings: Mapping[str, obje
             "step": step,
             "seconds": seconds,
         }
+        if not _finite(state["task"]):
+            raise _diverged(f"a weight is not finite at step {step}", kept)
         save_state(path, state)
+        kept = step
         log.write(out)
 
-    started = saved = drawn = time.monotonic()
+    started = saved = time.monotonic()
     seconds = earlier
+    bar = tqdm(total=1.0, initial=schedule.progress(step, seconds), bar_format=_BAR)
     while schedule.progress(step, seconds) < 1 and seconds - earlier < 60 * schedule.stop_after:
         losses = task.step(schedule.progress(step, seconds))
         step += 1
         now = time.monotonic()
         seconds = earlier + now - started
         log.add(step, seconds, losses)
+        if log.row_is_due:
+            check()
         if now - saved > _SECONDS_BETWEEN_SAVES:
             save(seconds)
             saved = now
-        if now - drawn > _SECONDS_BETWEEN_REDRAWS:
-            _draw_bar(schedule.progress(step, seconds), step, seconds, log)
-            drawn = now
-    _draw_bar(schedule.progress(step, seconds), step, seconds, log)
-    print(file=sys.stderr)
+        loss = f", loss {log.rows[-1]['loss']:.4f}" if log.rows else ""
+        bar.set_description_str(f"step {step}, {seconds / 60:.1f} min{loss}", refresh=False)
+        bar.update(schedule.progress(step, seconds) - bar.n)
+    bar.close()
     save(seconds)
     provenance = {
         "settings": json.dumps(dict(settings)),
@@ -144,10 +159,18 @@ def train(task: Task, schedule: Schedule, out: Path, settings: Mapping[str, obje
     return schedule.progress(step, seconds) >= 1
 
 
-def _draw_bar(progress: float, step: int, seconds: float, log: Log) -> None:
-    filled = round(progress * _BAR_WIDTH)
-    loss = f"  loss {log.rows[-1]['loss']:.4f}" if log.rows else ""
-    bar = "#" * filled + "." * (_BAR_WIDTH - filled)
-    print(
-        f"\r[{bar}] {progress:4.0%}  step {step}  {seconds / 60:.1f} min{loss}  ", end="", file=sys.stderr, flush=True
+def _diverged(what: str, kept: int | None) -> DivergedError:
+    if kept is None:
+        return DivergedError(f"The run diverged: {what}. Nothing was saved before: start anew with a lower --rate.")
+    return DivergedError(
+        f"The run diverged: {what}. Its state of step {kept} is kept: go on from it with --resume and a lower --rate."
     )
+
+
+def _finite(state: object) -> bool:
+    """Whether all floating tensors in nested containers are finite."""
+    if isinstance(state, Tensor):
+        return not state.is_floating_point() or bool(state.isfinite().all())
+    if isinstance(state, Mapping):
+        return all(map(_finite, state.values()))
+    return not isinstance(state, (list, tuple)) or all(map(_finite, state))

@@ -111,19 +111,18 @@ def content(found: Mapping[str, Tensor], target: Mapping[str, Tensor], weight: T
 
 
 def seam(images: Tensor) -> Tensor:
-    """How much contrast depends on where in the encoder's positions of 8 x 8 pixels it is: grids, lattices of strokes.
+    """How much contrast depends on its place in the squares of 8 x 8 pixels that the encoder sees: grids, lattices.
 
     Differences of neighbouring pixels, side by side, one above the other and along both diagonals, are averaged over
     the batch apart for each of the 64 places in a square. In natural pictures all 64 means agree. A decoder that draws
-    its strokes at the same places of every square sets them apart, even where their signs vary from square to square,
-    so that
-    :func:`fixed_pattern` averages them out.
+    its strokes at the same places of every square sets them apart, even where their signs vary from square to square
+    and :func:`fixed_pattern` averages them out.
 
     Args:
-        images: ``[B, 3, H, W]``; H and W multiples of 8, at least 16, positions beginning at the corner.
+        images: ``[B, 3, H, W]``; H and W multiples of 8, at least 16, squares beginning at the corner.
 
     Returns:
-        A scalar: variance over the positions in units of the squared mean, mean over the directions; 0 without a grid.
+        A scalar: variance over the 64 places in units of the squared mean, mean over the directions; 0 without a grid.
     """
     images = images.float()
     here, right = images[..., :-1, :-1], images[..., :-1, 1:]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from artnet_core.checkpoint import CheckpointError
-from artnet_core.network.encoder import TRUNK
+from artnet_core.network.encoder import LAST_BLOCK, TRUNK
+
+from .weights import read_weights
 
 # Caffe's order of the colours, and the mean it takes off, on a scale of 0..255.
 BGR_MEAN = (104.0, 117.0, 123.0)
@@ -35,8 +35,8 @@ class Teacher:
     """The network as a function of pictures; its weights never change.
 
     Args:
-        state: per unit ``NAME.weight`` and ``NAME.bias``, names as in :data:`artnet_core.encoder.TRUNK` and on to
-            ``inception5b``, and ``fc``. Other than torchvision's, the 5x5 branches are 5x5.
+        state: per unit ``NAME.weight`` and ``NAME.bias``, names as in :data:`artnet_core.network.encoder.TRUNK` and on
+            to ``inception5b``, and ``fc``. Other than torchvision's, the 5x5 branches are 5x5.
 
     Raises:
         KeyError: a tensor of the trunk is missing.
@@ -131,19 +131,31 @@ def _normalize_locally(x: Tensor) -> Tensor:
 
 
 def load_teacher(path: Path, device: torch.device) -> Teacher:
-    """Reads the network from a .safetensors file.
+    """Reads the network from a .safetensors file, or from a state dict that ``torch.save`` wrote.
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: the file cannot be read, or a tensor is missing.
+        CheckpointError: the file cannot be read, a tensor is missing, or one has another shape.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no weights file {path}.")
+    state = read_weights(path)
     try:
-        state = load_file(path)
         _check_units(state, _BEHIND_TRUNK)
-        return Teacher(state).to(device)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is not a readable .safetensors file ({error}).") from error
+        teacher = Teacher(state)
     except KeyError as error:
         raise CheckpointError(f"{path} is not BVLC GoogLeNet: the tensor {error} is missing.") from error
+    for name in (*TRUNK, *_BEHIND_TRUNK):
+        if state[f"{name}.bias"].shape != state[f"{name}.weight"].shape[:1]:
+            raise CheckpointError(f"{path} is not BVLC GoogLeNet: {name}.bias is not one number for each filter.")
+    for name, unit in TRUNK.items():
+        shape = state[f"{name}.weight"].shape
+        if len(shape) != 4 or shape[0] != unit.width:
+            raise CheckpointError(
+                f"{path} is not BVLC GoogLeNet: {name}.weight has the shape {list(shape)}, not {unit.width} filters."
+            )
+    try:
+        # On the meta device shapes are worked out, and nothing else.
+        shapes = teacher.to(torch.device("meta"))
+        shapes.logits(shapes.features(torch.empty(1, 3, 64, 64, device="meta"), (LAST_BLOCK,))[LAST_BLOCK])
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is not BVLC GoogLeNet: its tensors do not fit one another.") from error
+    return teacher.to(device)

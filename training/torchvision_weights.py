@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from pickle import UnpicklingError
-
-import torch
-from safetensors import SafetensorError, safe_open
 
 from artnet_core.checkpoint import CheckpointError
 from artnet_core.network.encoder import LAST_BLOCK, Encoder, fold_batch_norm, trunk_up_to, widths_of
+
+from .weights import read_weights
 
 
 def load_torchvision_encoder(
@@ -33,16 +31,7 @@ def load_torchvision_encoder(
         CheckpointError: the file cannot be read or is not a GoogLeNet with batch norms.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no weights file {path}.")
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, "pt") as file:
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
-        raise CheckpointError(f"{path} cannot be read as weights ({error}).") from error
+    state = read_weights(path)
     units = trunk_up_to(last_block)
     if missing := [name for name in units if f"{name}.conv.weight" not in state]:
         raise CheckpointError(f"{path} is not torchvision's GoogLeNet: {missing[0]}.conv.weight is missing.")
@@ -50,6 +39,6 @@ def load_torchvision_encoder(
         folded = fold_batch_norm(state, units)
         encoder = Encoder(widths_of(folded, units), mean=mean, std=std)
         encoder.load_state_dict(folded)
-    except (KeyError, RuntimeError) as error:
+    except (IndexError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a GoogLeNet with batch norms ({error}).") from error
     return encoder.eval().requires_grad_(False)

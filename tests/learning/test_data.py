@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -104,3 +105,35 @@ def test_half_of_the_samples_are_mirrored() -> None:
     assert 24 <= straight + mirrored <= 56
     assert min(straight, mirrored) >= 10
     assert found(crops.flip(2)) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are a thing of POSIX")
+@pytest.mark.parametrize("name", ["data.tar", "folder/photo/a.jpg", "folder/more.tar"])
+def test_a_pipe_among_the_data_is_refused_and_not_waited_for(data: Path, tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / name
+    pipe.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(pipe)
+    given = tmp_path / Path(name).parts[0]
+    with pytest.raises(PictureError, match=rf"{pipe.name} is no ordinary file"):
+        load_pictures([data, given], 32, CPU)
+
+
+@pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
+def test_a_cut_archive_is_named(data: Path, tmp_path: Path, compression: str) -> None:
+    path = tmp_path / f"data.tar.{compression}"
+    with tarfile.open(path, f"w:{compression}") as tar:
+        tar.add(data, "train")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(PictureError, match=r"data\.tar.* is not a readable"):
+        load_pictures([path], 32, CPU)
+
+
+def test_a_damaged_archive_is_named(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "data.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(data, "train")
+    contents = bytearray(path.read_bytes())
+    contents[len(contents) // 2] ^= 255
+    path.write_bytes(contents)
+    with pytest.raises(PictureError, match=r"data\.tar\.gz is not a readable"):
+        load_pictures([path], 32, CPU)

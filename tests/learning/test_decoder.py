@@ -11,12 +11,14 @@ import torch
 
 import artnet_core as artnet
 from artnet_core.checkpoint import CheckpointError
+from artnet_core.images import Picture, pictures_in, read_picture, write_picture
 from artnet_core.network.decoder import Decoder
 from artnet_core.network.encoder import Encoder
 from artnet_core.pruning.zero_channels import parameters
 from training.__main__ import main
 from training.data import load_pictures
 from training.decoder import (
+    DEFAULT_WEIGHTS,
     DecoderSettings,
     DecoderTask,
     initialize,
@@ -27,7 +29,7 @@ from training.decoder import (
 from training.export import load_pruned_encoder
 from training.teacher import load_teacher
 
-from .conftest import CPU, curve
+from .conftest import CPU, EXAMPLES, curve
 
 
 def test_the_loss_falls(decoder_run: Path) -> None:
@@ -148,6 +150,88 @@ def test_strokes_count_where_they_are_asked_for(
     picture = load_pictures([data], 64, CPU).photo[:1].float() / 255
     model = artnet.load(decoder_run)
     assert model.decode(model.encode(picture)).std() > 0.5 * picture.std()
+
+
+@pytest.fixture(scope="module")
+def sharp_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures large enough for styles at a quarter of their size: 144 x 144, 12 of each kind."""
+    folder = tmp_path_factory.mktemp("sharp")
+    for kind, source in (("photo", "content"), ("art", "style")):
+        pictures = [read_picture(path, 288).rgb for path in pictures_in(EXAMPLES / source)]
+        for index in range(12):
+            picture = pictures[index % len(pictures)]
+            write_picture(folder / kind / f"{index:03}.png", Picture(picture[..., :144, :144]))
+    return folder
+
+
+@pytest.mark.parametrize("loss", ["faithful", "style_half", "style_quarter"])
+def test_further_losses_fall_where_they_are_asked_for(
+    loss: str, decoder_run: Path, encoder_run: Path, sharp_data: Path, teacher_file: Path
+) -> None:
+    """And are not computed by default."""
+    start, pictures = artnet.load(decoder_run), load_pictures([sharp_data], 144, CPU)
+    source, teacher = load_pruned_encoder(encoder_run, pictures.photo[:1]), load_teacher(teacher_file, CPU)
+    nothing = dict.fromkeys(DEFAULT_WEIGHTS, 0.0)
+    settings = DecoderSettings(
+        batch=1, size=128, rate=2e-3, stages=stages_text(start.decoder.stages), weights={**nothing, loss: 1.0}
+    )
+    task = DecoderTask(settings, pictures, teacher, source, start)
+    found = []
+    for _ in range(12):
+        # The same pictures, dials and directions each time.
+        task.generator.manual_seed(5)
+        found.append(task.step(0.5)[loss].item())
+    assert 0 < found[-1] < 0.9 * found[0]
+    assert not {"faithful", "style_half", "style_quarter"} & curve(decoder_run)[0].keys()
+
+
+def test_faithful_asks_nothing_of_the_painterly_end(
+    decoder_run: Path, encoder_run: Path, sharp_data: Path, teacher_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, pictures = artnet.load(decoder_run), load_pictures([sharp_data], 144, CPU)
+    source, teacher = load_pruned_encoder(encoder_run, pictures.photo[:1]), load_teacher(teacher_file, CPU)
+    weights = {**dict.fromkeys(DEFAULT_WEIGHTS, 0.0), "faithful": 1.0}
+    settings = DecoderSettings(batch=1, size=64, rate=0.0, stages=stages_text(start.decoder.stages), weights=weights)
+    task = DecoderTask(settings, pictures, teacher, source, start)
+
+    def found(detail: float) -> float:
+        monkeypatch.setattr("training.decoder.random_details", lambda count, _generator: [detail] * count)
+        task.generator.manual_seed(5)
+        return task.step(0.5)["faithful"].item()
+
+    assert found(0.0) == 0
+    assert 0 < found(0.3) < 0.2 * found(1.0)
+
+
+def test_styles_of_small_pictures_are_not_reduced_further(
+    decoder_run: Path, data: Path, teacher_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["decoder", "--encoder", decoder_run, "--data", data, "--teacher", teacher_file, "--size", 64]
+    arguments += ["--weight", "style_quarter=1", "--out", tmp_path / "a.safetensors", "--device", "cpu"]
+    assert main([str(argument) for argument in arguments]) == 1
+    assert "needs pictures of 128 pixels or more, not 64: raise --size" in capsys.readouterr().err
+
+
+def test_the_average_forgets_the_start_and_then_follows_slowly(
+    encoder_run: Path, data: Path, teacher_file: Path
+) -> None:
+    pictures = load_pictures([data], 64, CPU)
+    source = load_pruned_encoder(encoder_run, pictures.photo[:1])
+    task = DecoderTask(
+        DecoderSettings(size=64, stages="8:8 4:8 2:8"), pictures, load_teacher(teacher_file, CPU), source
+    )
+
+    def follow(value: float, updates: int) -> float:
+        with torch.no_grad():
+            task.model.decoder.head.get_parameter("bias").fill_(value)
+        for _ in range(updates):
+            task.ema.update_parameters(task.model.decoder)
+        return task.ema.module.head.get_parameter("bias")[0].item()
+
+    assert follow(0.0, 1) == 0
+    assert follow(1.0, 30) > 0.99
+    follow(1.0, 9000)
+    assert follow(0.0, 1) == pytest.approx(0.998, abs=1e-4)
 
 
 def test_a_decoder_is_carried_over_to_an_encoder_of_other_channels(

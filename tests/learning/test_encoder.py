@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from artnet_core.checkpoint import CheckpointError
 from artnet_core.network.encoder import FULL_WIDTHS, TRUNK
@@ -53,6 +55,46 @@ def test_a_file_that_is_no_teacher_is_named(tmp_path: Path, encoder_run: Path) -
         load_teacher(tmp_path / "nowhere.safetensors", CPU)
     with pytest.raises(CheckpointError, match=r"inception5a\.branch1\.weight' is missing"):
         load_teacher(encoder_run, CPU)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state: state | {"conv1.weight": torch.tensor(1.0)},
+        lambda state: state | {"conv1.weight": torch.ones(64, 4, 7, 7)},
+        lambda state: state | {"conv3.weight": state["conv3.weight"][:-1], "conv3.bias": state["conv3.bias"][:-1]},
+        lambda state: state | {"inception5b.branch1.weight": torch.ones(384, 7, 1, 1)},
+        lambda state: state | {"fc.bias": torch.tensor([[1.0]] * 7)},
+        lambda state: state | {"conv2.bias": torch.full((64,), float("nan"))},
+        lambda state: state | {"conv2.bias": torch.ones(64, dtype=torch.bool)},
+        list,
+        lambda state: state["conv1.weight"],
+    ],
+)
+def test_a_teacher_of_odd_shapes_or_kinds_is_refused_in_a_sentence(
+    damage: Callable[[dict[str, torch.Tensor]], object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "teacher.pth"
+    torch.save(damage(teacher_state()), path)
+    with pytest.raises(CheckpointError) as caught:
+        load_teacher(path, CPU)
+    assert str(path) in str(caught.value) and len(str(caught.value)) < 300
+    torch.save(teacher_state(), path)
+    assert load_teacher(path, CPU).state["fc.bias"].shape == (10,)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("mean", "[1]"), ("std", "[1, 0, 1]"), ("mean", "{"), ("provenance", "[1]"), ("last_block", "conv9"), ("std", "")],
+)
+def test_an_encoder_with_damaged_metadata_is_refused_in_a_sentence(
+    name: str, text: str, encoder_run: Path, tmp_path: Path
+) -> None:
+    with safe_open(encoder_run, "pt") as file:
+        metadata = file.metadata() | {name: text}
+    save_file(load_file(encoder_run), tmp_path / "encoder.safetensors", metadata)
+    with pytest.raises(CheckpointError, match="damaged metadata"):
+        load_pruned_encoder(tmp_path / "encoder.safetensors", torch.empty(0, 3, 64, 64))
 
 
 def test_a_student_that_knows_nothing_learns(data: Path, teacher_file: Path) -> None:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from artnet_core.checkpoint import DEFAULT_MODEL, shipped_models
+from artnet_core.figures import BACKGROUND, BLUE, ORANGE
 from artnet_core.images import read_picture
 from artnet_core.scores import style_distance
 from training.__main__ import main
 from training.evaluate import crossing
 from training.judge import choose_judge
-from training.plot import line_plot, log_ticks, ticks
+from training.plot import line_plot
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -81,22 +79,31 @@ def test_crossings_lie_between_the_points() -> None:
     assert crossing(line, 0.6) is None
 
 
-@given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e6))
-def test_ticks_are_few_round_and_within(low: float, size: float) -> None:
-    found = ticks(low, low + size)
-    assert 2 <= len(found) <= 7
-    assert low - 1e-6 * size <= found[0] and found[-1] <= low + size * (1 + 1e-6)
-    step = found[1] - found[0]
-    digit = step / 10 ** math.floor(math.log10(step) + 1e-6)
-    assert min(abs(digit - of) for of in (1, 2, 5)) < 1e-3
-
-
-def test_ticks_of_a_logarithmic_axis() -> None:
-    assert log_ticks(22.4, 5997) == [50, 100, 200, 500, 1000, 2000, 5000]
-    assert log_ticks(0.9, 1.3) == ticks(0.9, 1.3)
-
-
 def test_plots_leave_out_what_has_no_place() -> None:
-    lines = {"a": [(0.0, 1.0), (1.0, float("nan")), (2.0, 0.0), (3.0, 10.0)], "empty": []}
-    assert line_plot(lines, "title", "x", "y", log_y=True).size == (1040, 560)
-    assert line_plot({}, "title", "x", "y").size == (1040, 560)
+    """What is not finite or not positive moves no axis: the picture is the one without it, to the pixel."""
+    line = [(0.0, 1.0), (2.0, 4.0), (3.0, 10.0)]
+    odd = [(0.0, 1.0), (1.0, float("nan")), (2.0, 4.0), (2.5, float("inf")), (2.6, 0.0), (3.0, 10.0)]
+    plots = [line_plot({"a": points}, "title", "x", "y", log_y=True) for points in (line, odd)]
+    assert plots[0].size == (1040, 560)
+    assert plots[0].tobytes() == plots[1].tobytes()
+    assert len(line_plot({}, "title", "x", "y").getcolors(1 << 20)) < len(plots[0].getcolors(1 << 20))
+
+
+def test_lines_have_the_colours_of_the_other_figures() -> None:
+    plot = line_plot({"a": [(0.0, 1.0), (1.0, 2.0)], "b": [(0.0, 2.0), (1.0, 1.0)]}, "title", "x", "y", marks=True)
+    colors = {color for _, color in plot.getcolors(1 << 20)}
+    assert {BACKGROUND, BLUE, ORANGE} <= colors
+
+
+def test_a_judge_that_is_no_state_dict_is_named(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["evaluate", "--data", str(data), "--pairs", "1", "--size", "64", "--device", "cpu"]
+    common += ["--out", str(tmp_path / "out"), "--judge"]
+    path = tmp_path / "judge.pth"
+    for contents in ([torch.ones(2)], torch.tensor(3.0), {"a": "text"}, {1: torch.ones(1)}, Path("pickled")):
+        torch.save(contents, path)
+        assert main([*common, str(path)]) == 1
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1 and str(path) in message and "weights_only" not in message
+    path.write_bytes(path.read_bytes()[:-100])
+    assert main([*common, str(path)]) == 1
+    assert "weights_only" not in capsys.readouterr().err

@@ -51,8 +51,8 @@ def picture(source: random.Random, odd: float) -> Any:
     shape = [source.choice((0, 1, 2, 3, 4, 5)) for _ in range(source.randrange(6))]
     return source.choice(
         (
-            lambda: torch.full_like(plain, float(value)),
-            lambda: plain.index_put((torch.tensor(0),), torch.tensor(float(value))),
+            lambda: torch.full_like(plain.double(), float(value)).float(),
+            lambda: plain.index_put((torch.tensor(0),), torch.tensor(float(value)).float()),
             lambda: torch.zeros(shape),
             lambda: plain * 255,
             lambda: plain.mul(255).byte(),

@@ -81,21 +81,28 @@ def command(source: random.Random, folder: Path) -> Run:
     if source.random() < 0.1:
         arguments.insert(source.randrange(len(arguments) + 1), source.choice(("--", "--what", "-o", "", "\x1b[2J")))
 
-    def run() -> None:
-        printed, complained = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
-            status = main(arguments)
-        if status == 1:
-            *_, last = complained.getvalue().splitlines()
-            assert last.startswith("artnet: error: "), last
-            raise CommandError(last.removeprefix("artnet: error: ").replace(f"{folder}/", ""))
-        assert status == 0
-        assert "\x1b" not in printed.getvalue()
-        for line in printed.getvalue().splitlines():
-            if line.startswith("Wrote ") and " pictures to " not in line:
-                _check_written(line.removeprefix("Wrote "))
+    return lambda: run_command(arguments, folder)
 
-    return run
+
+def run_command(arguments: list[str], folder: Path) -> None:
+    """Runs a command and looks at what it wrote.
+
+    Raises:
+        CommandError: it ended with 1; the message is what it printed, without the folder.
+        AssertionError: it printed more or other than that, or wrote what cannot be read.
+    """
+    printed, complained = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
+        status = main(arguments)
+    if status == 1:
+        *_, last = complained.getvalue().splitlines()
+        assert last.startswith("artnet: error: "), last
+        raise CommandError(last.removeprefix("artnet: error: ").replace(f"{folder}/", ""))
+    assert status == 0
+    assert "\x1b" not in printed.getvalue()
+    for line in printed.getvalue().splitlines():
+        if line.startswith("Wrote ") and " pictures to " not in line:
+            _check_written(line.removeprefix("Wrote "))
 
 
 def _files(source: random.Random, folder: Path) -> dict[str, str]:

@@ -115,11 +115,11 @@ def prune_zero_channels(
     """
     if not 0 <= threshold <= sys.float_info.max:
         raise ValueError(f"threshold must be a finite number that is not negative, got {threshold}.")
-    if not isinstance(calibration, Iterable | None):
-        raise TypeError(
-            f"calibration must be pictures [B, 3, H, W] or a list of such, got {type(calibration).__name__}."
-        )
-    images = [calibration] if isinstance(calibration, Tensor) else [] if calibration is None else list(calibration)
+    try:
+        images = [calibration] if isinstance(calibration, Tensor) else [] if calibration is None else list(calibration)
+    except TypeError as error:
+        kind = type(calibration).__name__
+        raise TypeError(f"calibration must be pictures [B, 3, H, W], or a list of such, got {kind}.") from error
     if threshold > 0 and not images:
         raise ValueError("A threshold above 0 needs calibration pictures: weights alone only prove exact zeros.")
     masks = provable_masks(model.encoder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -190,7 +191,7 @@ def test_thresholds_that_make_no_sense(model: ArtNet, photo: Tensor) -> None:
         prune_zero_channels(model, threshold=1.0)
 
 
-@pytest.mark.parametrize("given", [0.5, ["photo.png"], "photo.png", [None]])
+@pytest.mark.parametrize("given", [0.5, np.array(0.5), ["photo.png"], "photo.png", [None]], ids=repr)
 def test_calibration_without_pictures(given: object, model: ArtNet) -> None:
     with pytest.raises(TypeError, match=r"must be (pictures|a torch tensor)"):
         prune_zero_channels(model, given)  # type: ignore[arg-type]

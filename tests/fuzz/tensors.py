@@ -99,9 +99,10 @@ def stylized(source: random.Random, _folder: Path) -> Run:
     color = source.choice((None, None, content, picture(source, odd)))
     strength, detail = number(source, source.random()), number(source, source.random())
     patch_size, steady = number(source, source.choice((1, 3, 5))), source.random() < 0.3
+    stroke_size = number(source, source.choice((0, 0, 0.5)))
 
     def run() -> None:
-        painted = fast_model().stylize(content, style, color, strength, detail, patch_size, steady)
+        painted = fast_model().stylize(content, style, color, strength, detail, patch_size, steady, stroke_size)
         check_painting(painted, content)
 
     return run

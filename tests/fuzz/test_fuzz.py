@@ -19,7 +19,7 @@ from .campaign import KINDS, names, run_case
 from .commands import run_command
 from .outcomes import Outcome, Run, verdict, what_is_wrong
 from .pictures import plain_picture
-from .tensors import fast_model, noise
+from .tensors import check_painting, fast_model, noise
 
 CASES = 1000
 SEED = 0
@@ -77,6 +77,18 @@ def _below_a_file(folder: Path) -> object:
     return _stylize("-o", str(folder / "text.txt" / "out.png"), "--device", "cpu")(folder)
 
 
+def _overflowing_model(folder: Path) -> object:
+    """Each weight is a plain number, all together exceed float32."""
+    model = artnet.load("artnet_fast")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3e3)
+    artnet.save(model, folder / "model.safetensors", torch.float32)
+    content = noise(0, 16, 16)
+    check_painting(artnet.load(folder / "model.safetensors").stylize(content, noise(1, 16, 16)), content)
+    return None
+
+
 _PNG = plain_picture("PNG", "RGB")
 _STYLE = fast_model().encode(noise(0, 16, 16))
 
@@ -88,6 +100,7 @@ FOUND: dict[str, Callable[[Path], object]] = {
     "a patch of 1.0": lambda _: fast_model().stylize(noise(0, 16, 16), noise(1, 16, 16), patch_size=1.0),  # type: ignore[arg-type]
     "a map of 3 channels": lambda _: mix_styles([replace(_STYLE, data=noise(0, 2, 2)), _STYLE], [1.0, 1.0]),
     "a threshold of many digits": lambda _: artnet.prune_zero_channels(fast_model(), noise(0, 16, 16), 10**40),
+    "a model whose paintings overflow": _overflowing_model,
     "a calibration that is a number": lambda _: artnet.prune_zero_channels(fast_model(), 0.5),  # type: ignore[arg-type]
     "a PNG with a short header": _picture(_PNG[:8] + b"\0\0\0\x04" + _PNG[12:]),
     "a device that commands the terminal": _stylize("--device", "\x1b[2J"),

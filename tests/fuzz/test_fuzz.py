@@ -98,6 +98,9 @@ FOUND: dict[str, Callable[[Path], object]] = {
     "a picture in float8": lambda _: check_images(noise(0, 4, 4).to(torch.float8_e4m3fn)),
     "half a patch": lambda _: fast_model().stylize(noise(0, 16, 16), noise(1, 16, 16), patch_size=0.5),  # type: ignore[arg-type]
     "a patch of 1.0": lambda _: fast_model().stylize(noise(0, 16, 16), noise(1, 16, 16), patch_size=1.0),  # type: ignore[arg-type]
+    "a stroke size whose square is nothing": lambda _: fast_model().stylize(
+        noise(0, 16, 16), noise(1, 16, 16), stroke_size=1e-300
+    ),
     "a map of 3 channels": lambda _: mix_styles([replace(_STYLE, data=noise(0, 2, 2)), _STYLE], [1.0, 1.0]),
     "a threshold of many digits": lambda _: artnet.prune_zero_channels(fast_model(), noise(0, 16, 16), 10**40),
     "a model whose paintings overflow": _overflowing_model,

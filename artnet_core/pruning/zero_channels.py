@@ -7,7 +7,7 @@ fine-tuning is needed. Each ReLU gets a binary vector m, 1 for a channel that st
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -104,7 +104,7 @@ def prune_zero_channels(
         The pruned model, and the report.
 
     Raises:
-        TypeError: a picture is no tensor.
+        TypeError: the calibration is no tensor and no list of them.
         ValueError: a threshold that is negative, infinite or no number, a threshold without pictures, or pictures of
             the wrong shape.
 
@@ -113,15 +113,20 @@ def prune_zero_channels(
         >>> report.channels  # before and after
         (4992, 2504)
     """
-    if not 0 <= threshold < math.inf:
+    if not 0 <= threshold <= sys.float_info.max:
         raise ValueError(f"threshold must be a finite number that is not negative, got {threshold}.")
-    images = [calibration] if isinstance(calibration, Tensor) else [] if calibration is None else list(calibration)
+    try:
+        images = [calibration] if isinstance(calibration, Tensor) else [] if calibration is None else list(calibration)
+    except TypeError as error:
+        kind = type(calibration).__name__
+        raise TypeError(f"calibration must be pictures [B, 3, H, W], or a list of such, got {kind}.") from error
     if threshold > 0 and not images:
         raise ValueError("A threshold above 0 needs calibration pictures: weights alone only prove exact zeros.")
     masks = provable_masks(model.encoder)
     if images:
         units = measure_channels(model, images)
-        masks = {name: mask & (units[name].maxima.amax(0).to(mask.device) > threshold) for name, mask in masks.items()}
+        fires = {name: unit.maxima.amax(0) > float(threshold) for name, unit in units.items()}
+        masks = {name: mask & fires[name].to(mask.device) for name, mask in masks.items()}
     masks = {name: keep_one(mask) for name, mask in masks.items()}
     pruned = apply_masks(model, masks)
     return pruned, _report(model, pruned, masks, images)

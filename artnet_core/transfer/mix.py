@@ -100,8 +100,9 @@ def _check_map(style: object) -> None:
     if not isinstance(data, Tensor) or data.layout != torch.strided or data.is_meta or not data.is_floating_point():
         kind = f"{data.dtype}, {data.layout}, {data.device}" if isinstance(data, Tensor) else type(data).__name__
         raise ValueError(f"The data of features must be a dense tensor of floating values, got {kind}.")
-    if data.ndim != 4 or data.numel() == 0:
-        raise ValueError(f"The data of features must be a map [B, C, h, w], got {list(data.shape)}.")
+    channels = sum(style.layers.values())
+    if data.ndim != 4 or data.numel() == 0 or data.shape[1] != channels:
+        raise ValueError(f"The data of features must be a map [B, {channels}, h, w], got {list(data.shape)}.")
 
 
 def _crop_center(data: Tensor, height: int, width: int) -> Tensor:

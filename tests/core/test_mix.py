@@ -128,8 +128,9 @@ def test_received_styles_stay_as_they_are() -> None:
         ([of(torch.ones(1, 4, 4, 4, device="meta"))], [1.0], "got torch.float32, torch.strided, meta"),
         ([of(torch.ones(1, 4, 4, 4, dtype=torch.uint8))], [1.0], "floating values, got torch.uint8"),
         ([of([[1.0]])], [1.0], "floating values, got list"),
-        ([of(torch.ones(4, 4, 4))], [1.0], r"a map \[B, C, h, w\], got \[4, 4, 4\]"),
-        ([of(torch.ones(1, 4, 0, 4))], [1.0], r"a map \[B, C, h, w\], got \[1, 4, 0, 4\]"),
+        ([of(torch.ones(4, 4, 4))], [1.0], r"a map \[B, 4, h, w\], got \[4, 4, 4\]"),
+        ([of(torch.ones(1, 4, 0, 4))], [1.0], r"a map \[B, 4, h, w\], got \[1, 4, 0, 4\]"),
+        ([of(torch.ones(1, 3, 4, 4)), style(4, 4)], [1.0, 1.0], r"a map \[B, 4, h, w\], got \[1, 3, 4, 4\]"),
     ],
 )
 def test_wrong_styles(styles: Sequence[artnet.Features], weights: Sequence[float], message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -183,11 +184,17 @@ def test_every_layer_keeps_a_channel(model: ArtNet, photo: Tensor) -> None:
 
 
 def test_thresholds_that_make_no_sense(model: ArtNet, photo: Tensor) -> None:
-    for threshold in (-1.0, float("nan"), float("inf"), -float("inf")):
+    for threshold in (-1.0, float("nan"), float("inf"), -float("inf"), 10**400):
         with pytest.raises(ValueError, match=f"must be a finite number that is not negative, got {threshold}"):
             prune_zero_channels(model, photo, threshold)
     with pytest.raises(ValueError, match="needs calibration pictures"):
         prune_zero_channels(model, threshold=1.0)
+
+
+@pytest.mark.parametrize("given", [0.5, np.array(0.5), ["photo.png"], "photo.png", [None]], ids=repr)
+def test_calibration_without_pictures(given: object, model: ArtNet) -> None:
+    with pytest.raises(TypeError, match=r"must be (pictures|a torch tensor)"):
+        prune_zero_channels(model, given)  # type: ignore[arg-type]
 
 
 def test_report_and_chart(unpruned: ArtNet) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 
 from tqdm import tqdm
 
-from .campaign import names, run_case
+from .campaign import KINDS, names, run_case
 from .outcomes import Outcome
 
 
@@ -17,9 +17,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", choices=list(KINDS), action="append", help="only these; repeatable")
     parser.add_argument("--case", metavar="NAME", help="only this one, as a fault's first line names it")
     options = parser.parse_args()
-    chosen = [options.case] if options.case else list(names(options.cases, options.seed))
+    chosen = [options.case] if options.case else list(names(options.cases, options.seed, options.kind or KINDS))
     counts: Counter[str] = Counter()
     for name in tqdm(chosen, unit="case"):
         found = run_case(name)

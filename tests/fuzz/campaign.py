@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from .commands import command
@@ -27,12 +28,13 @@ KINDS: dict[str, tuple[Kind, int]] = {
 """What makes cases, and how many of a hundred are its."""
 
 
-def names(cases: int, seed: int) -> Iterator[str]:
-    """The names of so many cases, ``KIND:SEED:NUMBER``, all kinds mixed."""
-    round_of = [kind for kind, (_, share) in KINDS.items() for _ in range(share)]
+def names(cases: int, seed: int, kinds: Collection[str] = tuple(KINDS)) -> Iterator[str]:
+    """The names of so many cases, ``KIND:SEED:NUMBER``, these kinds mixed."""
+    shares = [KINDS[kind][1] for kind in kinds]
+    source = random.Random(seed)
     for index in range(cases):
-        # 37 has no divisor in common with 100: each hundred has every kind, in turn.
-        yield f"{round_of[37 * index % len(round_of)]}:{seed}:{index}"
+        (kind,) = source.choices(list(kinds), shares)
+        yield f"{kind}:{seed}:{index}"
 
 
 def run_case(name: str) -> Verdict:

@@ -15,9 +15,10 @@ from artnet_core.cli import main
 
 from .damage import damaged
 from .models import shipped
-from .outcomes import CommandError, Run
+from .outcomes import CommandError, Run, what_is_wrong
 from .pictures import plain_picture
 
+_ERROR = "artnet: error: "
 _NUMBERS = (
     "0",
     "1",
@@ -81,21 +82,43 @@ def command(source: random.Random, folder: Path) -> Run:
     if source.random() < 0.1:
         arguments.insert(source.randrange(len(arguments) + 1), source.choice(("--", "--what", "-o", "", "\x1b[2J")))
 
-    def run() -> None:
-        printed, complained = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
-            status = main(arguments)
-        if status == 1:
-            *_, last = complained.getvalue().splitlines()
-            assert last.startswith("artnet: error: "), last
-            raise CommandError(last.removeprefix("artnet: error: ").replace(f"{folder}/", ""))
-        assert status == 0
-        assert "\x1b" not in printed.getvalue()
-        for line in printed.getvalue().splitlines():
-            if line.startswith("Wrote ") and " pictures to " not in line:
-                _check_written(line.removeprefix("Wrote "))
+    return lambda: run_command(arguments, folder)
 
-    return run
+
+def run_command(arguments: list[str], folder: Path) -> None:
+    """Runs a command and looks at what it wrote.
+
+    Raises:
+        CommandError: it ended with 1; the message is what it printed, without the folder.
+        AssertionError: it printed more or other than that, or wrote what cannot be read.
+    """
+    printed, complained = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
+        status = main(arguments)
+    if status == 1:
+        raise CommandError(_reason(complained.getvalue().replace(f"{folder}/", "")))
+    assert status == 0
+    assert "\x1b" not in printed.getvalue()
+    for line in printed.getvalue().splitlines():
+        if line.startswith("Wrote ") and " pictures to " not in line:
+            _check_written(line.removeprefix("Wrote "))
+
+
+def _reason(complained: str) -> str:
+    """The one line that an error is; of several pictures that failed a line each, indented, of which this is the last.
+
+    Raises:
+        AssertionError: it is neither.
+    """
+    lines = complained.splitlines()
+    starts = [index for index, line in enumerate(lines) if line.startswith(_ERROR)]
+    assert len(starts) == 1, f"not one error: {complained!r}"
+    error, *reasons = lines[starts[0] :]
+    if not reasons:
+        return error.removeprefix(_ERROR)
+    assert error.endswith(":") and all(line.startswith("  ") for line in reasons), f"no list: {complained!r}"
+    assert not any(map(what_is_wrong, reasons)), f"no sentences: {complained!r}"
+    return reasons[-1].strip()
 
 
 def _files(source: random.Random, folder: Path) -> dict[str, str]:

@@ -51,8 +51,8 @@ def picture(source: random.Random, odd: float) -> Any:
     shape = [source.choice((0, 1, 2, 3, 4, 5)) for _ in range(source.randrange(6))]
     return source.choice(
         (
-            lambda: torch.full_like(plain, float(value)),
-            lambda: plain.index_put((torch.tensor(0),), torch.tensor(float(value))),
+            lambda: torch.full_like(plain.double(), float(value)).float(),
+            lambda: plain.index_put((torch.tensor(0),), torch.tensor(float(value)).float()),
             lambda: torch.zeros(shape),
             lambda: plain * 255,
             lambda: plain.mul(255).byte(),
@@ -99,9 +99,10 @@ def stylized(source: random.Random, _folder: Path) -> Run:
     color = source.choice((None, None, content, picture(source, odd)))
     strength, detail = number(source, source.random()), number(source, source.random())
     patch_size, steady = number(source, source.choice((1, 3, 5))), source.random() < 0.3
+    stroke_size = number(source, source.choice((0, 0, 0.5)))
 
     def run() -> None:
-        painted = fast_model().stylize(content, style, color, strength, detail, patch_size, steady)
+        painted = fast_model().stylize(content, style, color, strength, detail, patch_size, steady, stroke_size)
         check_painting(painted, content)
 
     return run

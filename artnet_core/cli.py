@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from . import __version__
 
@@ -66,15 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 130
 
 
-def say(text: str, stream: IO[str] | None = None) -> None:
+def say(text: str, stream: TextIO | None = None) -> None:
     """Prints text of which parts may come from files or their names: no control characters, whatever the terminal."""
     stream = sys.stdout if stream is None else stream
     encoding = stream.encoding or "utf-8"
-    plain = "".join(
-        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape", "backslashreplace").decode()
-        for letter in text
-    )  # fmt: skip
+    plain = "".join(letter if letter.isprintable() or letter == "\n" else _escaped(letter) for letter in text)
     print(plain.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape", "backslashreplace").decode()
 
 
 def _fail(reason: str) -> int:
@@ -131,8 +132,8 @@ def _check_stylize(options: argparse.Namespace, rest: list[str], error: Callable
     options.content = Path(names[0])
     if len(names) > 2:
         error(
-            f"{len(names)} names were given ({', '.join(names[:4])}), expected the content and then the style: to paint "
-            "several pictures, give their folder, and further styles with --style."
+            f"{len(names)} names were given ({', '.join(names[:4])}), expected the content and then the style: to "
+            "paint several pictures, give their folder, and further styles with --style."
         )
     options.styles = [*([weighted_style(names[1])] if len(names) == 2 else []), *(options.style or [])]
     if not options.styles:
@@ -291,11 +292,13 @@ def _number(text: str, least: float, most: float, expected: str, whole: bool = F
 SETTINGS: tuple[SettingOption, ...] = (
     SettingOption("strength", share, "0 leaves the content as it is (default: 1.0)"),
     SettingOption("detail", share, "0 painterly to 1 faithful (default: 0.3)"),
-    SettingOption("patch_size", odd, "side of the pieces that are copied, odd: larger ones are longer strokes (default: 3)"),
+    SettingOption(
+        "patch_size", odd, "side of the pieces that are copied, odd: larger ones are longer strokes (default: 3)"
+    ),
     SettingOption(
         "steady",
         None,
-        "the content is an animation, or a folder of a video's frames in the order of their numbers: strokes flicker less",
+        "the content is an animation, or a folder of a video's frames in the order of their numbers: less flicker",
     ),
 )
 """Every setting of the painting that the command line offers."""

@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parse(sys.argv[1:] if arguments is None else list(arguments))
         with _ended_by_kill():
-            from . import commands
+            if sys.stderr.isatty():
+                print("starting ...", end="\r", file=sys.stderr, flush=True)
+            from . import commands  # takes seconds on some machines
 
             return commands.run(options)
     except Stopped as stopped:

@@ -65,11 +65,11 @@ def decode(file: PictureFile, frame: int, size: int | None = None, at_most: int 
     if at_most is not None and size is None and max(width, height) > at_most:
         size = at_most
         notes.append(f"reduced from {width} x {height} pixels: more than {at_most} do not make a style better")
-    orientation = orientation_of(image)
     if size is not None and image.format in ("JPEG", "MPO") and width * height > _MANY_PIXELS:
         scale = 2 * size / max(width, height)
         image.draft(None, (max(1, int(width * scale)), max(1, int(height * scale))))
     image.load()
+    orientation = orientation_of(image)  # not before: Pillow turns TIFF files itself, and PNG files are loaded for it
     metadata, note = metadata_of(image)
     notes += [note] if note else []
     planes = _deep_planes(file, notes)

@@ -216,6 +216,7 @@ def upright(file: Image.Image) -> Image.Image:
 
     16-bit grey is scaled; Pillow's own conversion would clip it to white.
     """
+    file.load()
     orientation = orientation_of(file)
     image = file.transpose(TURNED[orientation]) if orientation in TURNED else file
     if image.mode.startswith("I"):

@@ -15,7 +15,7 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
-from .cli import COLOR_OF_CONTENT, Stopped, say, settings_of
+from .cli import COLOR_OF_CONTENT, StoppedError, say, settings_of
 from .features import Features
 from .images import (
     Picture,
@@ -29,7 +29,7 @@ from .images import (
 )
 from .metadata import Metadata
 from .model import ArtNet
-from .pipeline import Settings, paint_frame
+from .pipeline import Encoded, Settings, paint_frame
 from .runtime import Tiles
 from .saving import check_target
 from .transfer.mask import mask_images
@@ -73,7 +73,7 @@ def stylize(options: argparse.Namespace, load_model: Callable[[], ArtNet]) -> in
 
     Raises:
         ValueError: nothing can be painted so; the message says why.
-        Stopped: Ctrl-C; the message says what is done.
+        StoppedError: Ctrl-C; the message says what is done.
     """
     settings = Settings(**settings_of(options))
     outcome = Outcome()
@@ -88,7 +88,7 @@ def stylize(options: argparse.Namespace, load_model: Callable[[], ArtNet]) -> in
             progress.say("loading the model")
             _Painter(options, settings, load_model(), progress, outcome).paint(jobs)
     except KeyboardInterrupt as interrupt:
-        raise Stopped(_stopped(len(outcome.written), len(todo))) from interrupt
+        raise StoppedError(_stopped(len(outcome.written), len(todo))) from interrupt
     finally:
         progress.close()
     if single and outcome.failures:
@@ -174,6 +174,31 @@ def _check_single(options: argparse.Namespace, job: Job) -> None:
             raise
 
 
+class MixedStyles(Encoded):
+    """Several styles as one, mixed at each size that is asked for.
+
+    Args:
+        styles: of one model.
+        weights: how much each counts.
+    """
+
+    def __init__(self, styles: Sequence[Encoded], weights: Sequence[float]) -> None:
+        self._styles = styles
+        self._weights = weights
+        self._mixed: dict[int, Features] = {}
+
+    @property
+    def side(self) -> int:
+        return max(style.side for style in self._styles)
+
+    def features(self, side: int) -> Features:
+        if side not in self._mixed:
+            sides = (max(1, round(side * style.side / self.side)) for style in self._styles)
+            parts = [style.features(each) for style, each in zip(self._styles, sides, strict=True)]
+            self._mixed[side] = mix_styles(parts, self._weights)
+        return self._mixed[side]
+
+
 class _Painter:
     """Paints job after job, with what is the same for all of them encoded once."""
 
@@ -186,9 +211,9 @@ class _Painter:
         self._progress = progress
         self._outcome = outcome
         self._tiles = Tiles()
-        self._color: Features | None = None
+        self._color: Encoded | None = None
         self._mask: Tensor | None = None
-        self._temporal: TemporalState | None = None
+        self._temporal: list[TemporalState] | None = None
 
     def paint(self, jobs: Sequence[Job]) -> None:
         """Paints what is not done yet."""
@@ -198,7 +223,7 @@ class _Painter:
             shade = mask.rgb.mean(1)
             self._mask = shade if mask.alpha is None else shade * mask.alpha[:, 0]
         if options.color not in (None, COLOR_OF_CONTENT):
-            self._color = self._encode_style(Path(options.color), None)
+            self._color = self._read_style(Path(options.color), None)
         for styles, group in groupby(jobs, key=attrgetter("styles")):
             self._paint_group(styles, list(group))
 
@@ -207,12 +232,12 @@ class _Painter:
         if not todo:
             return
         try:
-            encoded = [self._encode_style(path, self._options.style_size) for path, _ in styles]
-            texture = mix_styles(encoded, [weight for _, weight in styles])
+            read = [self._read_style(path, self._settings.style_size or None) for path, _ in styles]
+            texture = read[0] if len(read) == 1 else MixedStyles(read, [weight for _, weight in styles])
         except (ValueError, OSError, MemoryError) as error:
             self._fail(", ".join(str(path) for path, _ in styles), error, len(todo))
             return
-        self._temporal = TemporalState() if self._settings.steady else None
+        self._temporal = [] if self._settings.steady else None
         before: Job | None = None
         for job in jobs:
             if not job.done:
@@ -223,10 +248,10 @@ class _Painter:
                 except (ValueError, OSError, MemoryError) as error:
                     self._fail(str(job.content), error)
                     if self._temporal is not None:
-                        self._temporal = TemporalState()
+                        self._temporal = []
             before = job
 
-    def _paint_job(self, job: Job, texture: Features) -> None:
+    def _paint_job(self, job: Job, texture: Encoded) -> None:
         options = self._options
         self._progress.say(job.content.name)
         frames = 1 if options.first_frame else frame_total(job.content)
@@ -237,8 +262,7 @@ class _Painter:
                 check_target(job.target, picture.alpha is not None, frames, options.depth)
                 if index == 0:
                     self._say_notes(job.content, picture)
-                rgb = self._paint_picture(picture.rgb, texture)
-                self._progress.of_picture((index + 1) / frames)
+                rgb = self._paint_picture(picture.rgb, texture, _part(self._progress.of_picture, index, frames))
                 metadata = picture.metadata
                 if options.strip_metadata:
                     metadata = Metadata(duration=metadata.duration, plays=metadata.plays)
@@ -248,25 +272,25 @@ class _Painter:
         self._outcome.written.append(job.target)
         self._progress.next()
 
-    def _paint_picture(self, rgb: Tensor, texture: Features) -> Tensor:
-        color = self._encode(rgb) if self._options.color == COLOR_OF_CONTENT else self._color
-        painted = paint_frame(self._model, rgb, texture, color, self._settings, self._temporal, self._tiles)
+    def _paint_picture(self, rgb: Tensor, texture: Encoded, progress: Callable[[float], None]) -> Tensor:
+        content = Encoded(self._model, rgb, self._tiles)
+        color = content if self._options.color == COLOR_OF_CONTENT else self._color
+        painted = paint_frame(
+            self._model, content, texture, color, self._settings, self._temporal, self._tiles, progress
+        )
         return painted if self._mask is None else mask_images(rgb, painted, self._mask)
 
-    def _go_on_after(self, job: Job, texture: Features) -> None:
+    def _go_on_after(self, job: Job, texture: Encoded) -> None:
         """Paints the last picture of a job that is done once more, for its strokes to be known to the next one."""
-        self._temporal = TemporalState()
+        self._temporal = []
         for picture in islice(read_frames(job.content, self._options.size), frame_total(job.content) - 1, None):
-            self._paint_picture(picture.rgb, texture)
+            self._paint_picture(picture.rgb, texture, self._progress.of_nothing)
 
-    def _encode_style(self, path: Path, size: int | None) -> Features:
+    def _read_style(self, path: Path, size: int | None) -> Encoded:
         self._progress.say(f"style {path.name}")
         picture = read_picture(path, size, LARGEST_STYLE)
         self._say_notes(path, picture)
-        return self._encode(picture.rgb)
-
-    def _encode(self, rgb: Tensor) -> Features:
-        return self._tiles.run(rgb.shape[2], lambda tile: self._model.encode(rgb, tile))
+        return Encoded(self._model, picture.rgb, self._tiles)
 
     def _say_notes(self, path: Path, picture: Picture) -> None:
         for note in picture.notes:
@@ -301,6 +325,10 @@ class _Progress:
         """How much of the current picture is painted, 0..1."""
         self._show(share)
 
+    def of_nothing(self, _share: float) -> None:
+        """Work that is no part of a picture to be written; keeps the clock moving."""
+        self._show(0)
+
     def next(self) -> None:
         self._done += 1
         self._show(0)
@@ -320,6 +348,11 @@ class _Progress:
     def _tick(self) -> None:
         while not self._ended.wait(1):
             self._bar.refresh()
+
+
+def _part(progress: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:
+    """Progress of the picture ``index`` of ``count`` as progress of all of them."""
+    return lambda share: progress((index + share) / count)
 
 
 def _say_skipped(folder: Path, skipped: Sequence[Path]) -> None:

@@ -40,7 +40,7 @@ class SettingOption:
     help: str
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Work that Ctrl-C has ended; says what was done."""
 
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from . import commands  # takes seconds on some machines
 
             return commands.run(options)
-    except Stopped as stopped:
+    except StoppedError as stopped:
         say(f"artnet: {stopped}", sys.stderr)
     except KeyboardInterrupt:
         say("artnet: stopped; nothing was written.", sys.stderr)
@@ -184,12 +184,6 @@ def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
     command.add_argument(
         "--size", type=pixels, metavar="PIXELS", help="resize the content's longer side to so many pixels"
     )
-    command.add_argument(
-        "--style-size",
-        type=pixels,
-        metavar="PIXELS",
-        help="resize the style's longer side to so many pixels: fewer make strokes finer, more make them broader",
-    )
     command.add_argument("--recursive", action="store_true", help="folders in the folder of contents too")
     command.add_argument("--skip-existing", action="store_true", help="paint only what is not there yet")
     command.add_argument("--first-frame", action="store_true", help="of an animation only the first picture")
@@ -255,6 +249,11 @@ def pixels(text: str) -> int:
     return int(_number(text, 1, _MOST_PIXELS, "a whole number of pixels from 1 to {most:,}", whole=True))
 
 
+def pixels_or_none(text: str) -> int:
+    """As :func:`pixels`, or 0."""
+    return 0 if text == "0" else pixels(text)
+
+
 def quality(text: str) -> int:
     return int(_number(text, 1, 100, "a whole number from 1 to 100", whole=True))
 
@@ -294,6 +293,12 @@ def _number(text: str, least: float, most: float, expected: str, whole: bool = F
 SETTINGS: tuple[SettingOption, ...] = (
     SettingOption("strength", share, "0 leaves the content as it is (default: 1.0)"),
     SettingOption("detail", share, "0 painterly to 1 faithful (default: 0.3)"),
+    SettingOption("stroke_size", share, "0 fine strokes to 1 the broadest, relative to the picture (default: 0.0)"),
+    SettingOption(
+        "style_size",
+        pixels_or_none,
+        "pixels of the style's longer side: fewer make strokes finer, more make them broader (default: 0, as it is)",
+    ),
     SettingOption(
         "patch_size", odd, "side of the pieces that are copied, odd: larger ones are longer strokes (default: 3)"
     ),

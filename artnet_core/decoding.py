@@ -171,9 +171,9 @@ def _sixteen_bits(file: PictureFile) -> tuple[Values, Values | None] | None:
     return values, None
 
 
-def _raw_mode(tile: Any) -> str:
+def _raw_mode(tile: Sequence[object]) -> str:
     """How the pixels of a part of a file are packed; ``tile`` is of another type in each version of Pillow."""
-    return str(tile[3] if isinstance(tile[3], str) else tile[3][0])
+    return tile[3] if isinstance(tile[3], str) else str(tile[3][0])  # type: ignore[index]  # all others are tuples
 
 
 def _unpacked(file: PictureFile, raw_mode: str) -> NDArray[np.uint16]:

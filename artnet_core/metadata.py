@@ -6,7 +6,6 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -120,14 +119,14 @@ def _kept_exif(exif: Image.Exif) -> tuple[bytes, int]:
     return (kept.tobytes() if len(kept) else b""), lost
 
 
-def _take(kept: Image.Exif, tag: int, value: Any) -> bool:
+def _take(kept: Image.Exif, tag: int, value: object) -> bool:
     if not _is_whole(tag, value):
         return False
     kept[tag] = value
     return True
 
 
-def _is_whole(tag: int, value: Any, table: int | None = None) -> bool:
+def _is_whole(tag: int, value: object, table: int | None = None) -> bool:
     """Whether a tag can be written again."""
     probe = Image.Exif()
     probe[tag if table is None else table] = value if table is None else {tag: value}
@@ -137,16 +136,16 @@ def _is_whole(tag: int, value: Any, table: int | None = None) -> bool:
         return False
 
 
-def _dpi(value: Any) -> tuple[float, float] | None:
+def _dpi(value: object) -> tuple[float, float] | None:
     try:
-        across, down = (float(number) for number in value)
+        across, down = (float(number) for number in value)  # type: ignore[attr-defined]  # or it raises
     except (TypeError, ValueError, ArithmeticError):
         return None
     # 1 stands for "not known" in TIFF.
     return (across, down) if all(math.isfinite(number) and 1 < number < 65536 for number in (across, down)) else None
 
 
-def _duration(value: Any) -> float | None:
+def _duration(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and 0 <= value < 2**31 else None
 
 

@@ -1,4 +1,4 @@
-"""Picture files: colours, transparency, frames, depth and metadata survive; what is damaged is said or is whole."""
+"""Files: colours, transparency, frames, depth and metadata survive; what is damaged is said or is whole."""
 
 from __future__ import annotations
 
@@ -637,7 +637,7 @@ def test_a_full_disk_leaves_the_old_file_or_none(tmp_path: Path, before: bytes |
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match="File too large"):
             write_picture(target, Picture(torch.rand(1, 3, 64, 64)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

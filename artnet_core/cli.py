@@ -1,193 +1,200 @@
-"""The command line: ``artnet stylize``, ``compare``, ``prune``, ``channels``, ``info``."""
+"""The command line: ``artnet stylize``, ``compare``, ``prune``, ``channels``, ``info``.
+
+Here is what can be said; :mod:`artnet_core.commands` does it. It is imported, and torch with it, when work begins, so
+that help and mistakes in options are answered at once.
+"""
 
 from __future__ import annotations
 
 import argparse
+import math
+import signal
 import sys
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn, TextIO
 
-import torch
-from torch import Tensor
-from tqdm import tqdm
+from . import __version__
 
-from .checkpoint import load, save
-from .compare import compare_methods
-from .figures import channel_chart, zero_chart
-from .images import Picture, check_ending, pictures_in, read_picture, write_picture
-from .model import ArtNet
-from .pipeline import Pictures, Settings, paint
-from .pruning.channels import channel_table, measure_channels, zeros_over_pictures
-from .pruning.zero_channels import multiply_adds_per_pixel, parameters, prune_zero_channels
-from .runtime import Tiles, fastest_dtype
-from .transfer.methods import ALL_METHODS, METHODS
-from .transfer.sandwich import DEFAULT_DETAIL
+COLOR_OF_CONTENT = "same"
+
+_MOST_PIXELS = 32768
+_LONGEST_LINE = 2000
+
+
+@dataclass(frozen=True)
+class SettingOption:
+    """An option that goes into the field of its name of :class:`~artnet_core.pipeline.Settings`.
+
+    Attributes:
+        name: of the field; the option has dashes for its underscores.
+        read: text to value; None for a switch.
+        help: with the default at its end, which Settings knows.
+    """
+
+    name: str
+    read: Callable[[str], object] | None
+    help: str
+
+
+class StoppedError(Exception):
+    """Work that Ctrl-C has ended; says what was done."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit status: 0, or 1 after a one-line error on stderr."""
-    options = _parser().parse_args(arguments)
+    """Runs one command; returns the exit status.
+
+    0, 1 after an error in one line on stderr, 2 after a mistake in the options, 130 after Ctrl-C.
+    """
     try:
-        with torch.inference_mode():
-            options.run(options)
-    except (ValueError, OSError, MemoryError) as error:
-        print(f"artnet: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        options = _parse(sys.argv[1:] if arguments is None else list(arguments))
+        with _ended_by_kill():
+            if sys.stderr.isatty():
+                print("starting ...", end="\r", file=sys.stderr, flush=True)
+            from . import commands  # takes seconds on some machines
+
+            return commands.run(options)
+    except StoppedError as stopped:
+        say(f"artnet: {stopped}", sys.stderr)
+    except KeyboardInterrupt:
+        say("artnet: stopped; nothing was written.", sys.stderr)
+    except MemoryError as error:
+        return _fail(str(error) or "there is not enough memory: make the picture smaller with --size.")
+    except (ValueError, OSError) as error:
+        return _fail(str(error) or type(error).__name__)
+    return 130
 
 
-def stylize(options: argparse.Namespace) -> None:
-    """``artnet stylize``: one picture or a folder of them, with one style or a folder of them."""
-    model = _load(options)
-    if options.steady and not options.content.is_dir():
-        raise ValueError(f"--steady is for the frames of a video, but {options.content} is no folder: leave it out.")
-    jobs = list(_jobs(options.content, options.style, options.output))
-    _check_targets(jobs, options.color)
-    tiles = Tiles()
-    settings = Settings(options.strength, options.detail, steady=options.steady)
-    color = None if options.color is None else Pictures.of(read_picture(options.color).rgb, str(options.color))
-    progress = tqdm(total=len(jobs), unit="picture", disable=len(jobs) == 1)
-    for style_path, of_style in groupby(jobs, key=itemgetter(1)):
-        group = list(of_style)
-        style = Pictures.of(read_picture(style_path, options.style_size).rgb, str(style_path))
-        alphas: dict[int, Tensor | None] = {}
-
-        def read(index: int, group: list[Job] = group, alphas: dict[int, Tensor | None] = alphas) -> Tensor:
-            picture = read_picture(group[index][0], options.size)
-            alphas[index] = picture.alpha
-            return picture.rgb
-
-        content = Pictures(str(options.content), len(group), read)
-        for index, rgb in enumerate(paint(model, content, style, color, settings, tiles=tiles)):
-            write_picture(group[index][2], Picture(rgb, alphas.pop(index)))
-            progress.update()
-    progress.close()
-    print(f"Wrote {jobs[0][2]}" if len(jobs) == 1 else f"Wrote {len(jobs)} pictures to {options.output}")
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Prints text of which parts may come from files or their names: no control characters, whatever the terminal."""
+    stream = sys.stdout if stream is None else stream
+    encoding = stream.encoding or "utf-8"
+    plain = "".join(letter if letter.isprintable() or letter == "\n" else _escaped(letter) for letter in text)
+    print(plain.encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 
-def compare(options: argparse.Namespace) -> None:
-    """``artnet compare``: a sheet of one pair of pictures by every method."""
-    check_ending(options.output)
-    model = _load(options)
-    content, style = (read_picture(path, options.size).rgb for path in (options.content, options.style))
-    methods = tuple(ALL_METHODS) if options.ablations else tuple(METHODS)
-    sheet = compare_methods(model, content, style, methods)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(options.output)
-    print(f"Wrote {options.output}")
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape", "backslashreplace").decode()
 
 
-def prune(options: argparse.Namespace) -> None:
-    """``artnet prune``: cuts the zero channels out of a model file and prints the report."""
-    model = load(options.input)
-    calibration = None
-    if options.calibrate is not None:
-        calibration = [read_picture(path).rgb for path in pictures_in(options.calibrate)]
-    pruned, report = prune_zero_channels(model, calibration, options.threshold)
-    save(pruned, options.output)
-    print(report)
-    print(f"Wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")
-    if options.plot is not None:
-        channel_chart(report).save(options.plot)
-        print(f"Wrote {options.plot}")
+def _fail(reason: str) -> int:
+    line = " ".join(reason.split())
+    say(f"artnet: error: {line[:_LONGEST_LINE]}", sys.stderr)
+    return 1
 
 
-def channels(options: argparse.Namespace) -> None:
-    """``artnet channels``: which channels of an encoder are zero on which pictures."""
-    model = load(options.model_file)
-    pictures = pictures_in(options.folder)
-    units = measure_channels(model, (read_picture(path).rgb for path in tqdm(pictures, unit="picture")))
-    print(channel_table(units))
-    zeros = zeros_over_pictures(units)
-    steps = sorted({1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, len(zeros)} & set(range(1, len(zeros) + 1)))
-    print("zero on all of the first " + ", ".join(f"{count}: {zeros[count - 1]:,}" for count in steps))
-    if options.plot is not None:
-        zero_chart(units).save(options.plot)
-        print(f"Wrote {options.plot}")
-
-
-def info(options: argparse.Namespace) -> None:
-    """``artnet info``: what a model file holds."""
-    model = load(options.file)
-    layers = ", ".join(f"{name} {channels}" for name, channels in model.layers.items())
-    print(f"file                 {options.file}")
-    print(f"fingerprint          {model.fingerprint}")
-    print(f"encoder              GoogLeNet, {parameters(model.encoder):,} parameters")
-    print(f"decoder              {parameters(model.decoder):,} parameters")
-    print(f"features             {sum(model.layers.values())} channels at stride {model.stride}: {layers}")
-    print(f"multiply-adds        {multiply_adds_per_pixel(model):,.0f} per pixel, without the swap")
-    for key, value in model.provenance.items():
-        print(f"{key:<20} {value}")
-
-
-def _load(options: argparse.Namespace) -> ArtNet:
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        return load(options.model, device, fastest_dtype(torch.device(device)))
-    except (RuntimeError, AssertionError) as error:  # torch has no one type for a device that is not there
-        raise ValueError(f"The device {device} cannot be used ({error}).") from error
-
-
-Job = tuple[Path, Path, Path]
-"""Content, style and target."""
-
-
-def _jobs(content: Path, style: Path, output: Path) -> Iterator[Job]:
-    """Content, style and target of every picture to make; a target folder where either is a folder."""
-    if not content.is_dir() and not style.is_dir():
-        yield content, style, output
+@contextmanager
+def _ended_by_kill() -> Iterator[None]:
+    """A polite kill ends work as Ctrl-C does, so that no file is left half written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
-    for style_path in pictures_in(style) if style.is_dir() else [style]:
-        for content_path in pictures_in(content) if content.is_dir() else [content]:
-            name = f"{content_path.stem}_{style_path.stem}" if style.is_dir() else content_path.stem
-            yield content_path, style_path, output / f"{name}.png"
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _check_targets(jobs: Sequence[Job], color: Path | None) -> None:
-    """Raises ValueError where an ending is unknown, or a file would be written over another or one that is read."""
-    sources = {path.resolve() for job in jobs for path in job[:2]} | ({color.resolve()} if color else set())
-    written: dict[Path, tuple[Path, Path]] = {}
-    for content, style, target in jobs:
-        check_ending(target)
-        place = target.resolve()
-        if place in sources:
-            raise ValueError(f"{target} is one of the pictures that are read: write to another file or folder.")
-        if place in written:
-            first = " and ".join(map(str, written[place]))
-            raise ValueError(f"{first} would become {target}, and {content} and {style} too: rename one of them.")
-        written[place] = content, style
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        line = " ".join(message.removeprefix("argument ").split())
+        say(f"{self.prog}: error: {line} ({self.prog} --help says more.)", sys.stderr)
+        raise SystemExit(2)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="artnet", description="Universal style transfer.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser, commands = _parsers()
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in commands:
+        parser.error(f"there is no command {arguments[0]!r}: there are {', '.join(commands)}.")
+    options, rest = parser.parse_known_args(arguments)
+    command = commands[options.command]
+    for text in rest:
+        if text.startswith("-") and text != "-":
+            command.error(f"there is no option {text}.")
+    if options.command == "stylize":
+        _check_stylize(options, rest, command.error)
+    elif rest:
+        command.error(f"{rest[0]} is one name too many.")
+    return options
 
-    command = commands.add_parser("stylize", help="paint a picture in the style of another")
-    command.add_argument("content", type=Path, help="picture, or folder of pictures, to paint")
-    command.add_argument("style", type=Path, help="picture, or folder of pictures, whose texture is copied")
-    command.add_argument("-o", "--output", type=Path, required=True, help="picture, or folder, to write")
-    command.add_argument("--color", type=Path, help="picture whose colours are taken (default: the style)")
-    command.add_argument("--strength", type=float, default=1.0, help="0 leaves the content as it is (default: 1)")
-    command.add_argument(
-        "--detail", type=float, default=DEFAULT_DETAIL, help="0 painterly to 1 faithful (default: %(default)s)"
+
+def _check_stylize(options: argparse.Namespace, rest: list[str], error: Callable[[str], NoReturn]) -> None:
+    """Tells content and styles apart: options may stand between them."""
+    names = [*options.pictures, *rest]
+    if not names:
+        error("give the picture to paint, a style after it, and -o with the name of the painting.")
+    options.content = Path(names[0])
+    if len(names) > 2:
+        error(
+            f"{len(names)} names were given ({', '.join(names[:4])}), expected the content and then the style: to "
+            "paint several pictures, give their folder, and further styles with --style."
+        )
+    options.styles = [*([weighted_style(names[1])] if len(names) == 2 else []), *(options.style or [])]
+    if not options.styles:
+        what = "a folder of contents" if options.content.is_dir() else "the picture to paint"
+        error(f"{options.content} is {what}: give one style after it.")
+    if options.output is None:
+        error("say with -o where the painting goes, as in -o painted.png.")
+    folder = next((path for path, _ in options.styles if path.is_dir()), None)
+    if folder is not None and len(options.styles) > 1:
+        error(f"{folder} is a folder of styles, which paint one by one: only single styles can be mixed.")
+
+
+def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
+    parser = _Parser(prog="artnet", description="Universal style transfer.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"artnet {__version__}")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
+
+    command = commands.add_parser(
+        "stylize",
+        help="paint a picture in the style of another",
+        usage="artnet stylize CONTENT STYLE -o OUTPUT [options]",
+        allow_abbrev=False,
     )
-    command.add_argument("--size", type=_positive, help="resize the content's longer side to so many pixels")
+    command.add_argument("pictures", nargs="*", default=[], help=argparse.SUPPRESS)
+    command.add_argument("-o", "--output", type=Path, help="picture, or folder, to write")
     command.add_argument(
-        "--style-size",
-        type=_positive,
-        help="resize the style's longer side to so many pixels: fewer make strokes finer, more make them broader",
+        "--style",
+        type=weighted_style,
+        action="append",
+        metavar="FILE[:WEIGHT]",
+        help="one more style: several are mixed, by their weights (default: 1)",
     )
     command.add_argument(
-        "--steady",
-        action="store_true",
-        help="the content is a folder of a video's frames, in the order of their numbers: strokes flicker less",
+        "--color", metavar="FILE", help=f"picture whose colours are taken (default: the style); {COLOR_OF_CONTENT} for "
+        "the content's own"
+    )  # fmt: skip
+    command.add_argument("--mask", type=Path, metavar="FILE", help="where to paint, white, and where not, black")
+    for option in SETTINGS:
+        flag = "--" + option.name.replace("_", "-")
+        if option.read is None:
+            command.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=option.help)
+        else:
+            command.add_argument(
+                flag, type=option.read, default=argparse.SUPPRESS, metavar="N", help=option.help
+            )  # fmt: skip
+    command.add_argument(
+        "--size", type=pixels, metavar="PIXELS", help="resize the content's longer side to so many pixels"
+    )
+    command.add_argument("--recursive", action="store_true", help="folders in the folder of contents too")
+    command.add_argument("--skip-existing", action="store_true", help="paint only what is not there yet")
+    command.add_argument("--first-frame", action="store_true", help="of an animation only the first picture")
+    command.add_argument("--depth", type=depth, default=8, metavar="BITS", help="8, or 16 for a .png (default: 8)")
+    command.add_argument(
+        "--quality", type=quality, metavar="N", help="1 to 100 (default: 95 for .jpg and .avif, .webp without loss)"
+    )
+    command.add_argument(
+        "--strip-metadata", action="store_true", help="leave out who made the picture, when and with what"
     )
     _model_options(command)
-    command.set_defaults(run=stylize)
 
     command = commands.add_parser("compare", help="draw a sheet of a picture painted by every known method")
     command.add_argument("content", type=Path, help="picture to paint")
@@ -195,31 +202,27 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--output", type=Path, required=True, help="sheet to write, a .png")
     command.add_argument("--ablations", action="store_true", help="also S2 with one of its parts left out each")
     command.add_argument(
-        "--size", type=_positive, default=384, help="longer side of both pictures (default: %(default)s)"
+        "--size", type=pixels, default=384, metavar="PIXELS", help="longer side of both pictures (default: %(default)s)"
     )
     _model_options(command)
-    command.set_defaults(run=compare)
 
     command = commands.add_parser("prune", help="cut the zero channels out of a model file")
     command.add_argument("input", type=Path, help="model file")
     command.add_argument("output", type=Path, help="model file to write")
     command.add_argument("--calibrate", type=Path, metavar="FOLDER", help="pictures to find further zero channels with")
     command.add_argument(
-        "--threshold", type=float, default=0.0, help="largest activation that counts as zero (default: 0)"
+        "--threshold", type=activation, default=0.0, help="largest activation that counts as zero (default: 0)"
     )
     command.add_argument("--plot", type=Path, metavar="FILE", help="write a chart of the kept channels, a .png")
-    command.set_defaults(run=prune)
 
     command = commands.add_parser("channels", help="say which channels of an encoder are zero on a folder of pictures")
     command.add_argument("model_file", type=Path, metavar="MODEL", help="model file")
     command.add_argument("folder", type=Path, metavar="FOLDER", help="pictures")
     command.add_argument("--plot", type=Path, metavar="FILE", help="write a chart, a .png")
-    command.set_defaults(run=channels)
 
     command = commands.add_parser("info", help="say what a model file holds")
     command.add_argument("file", type=Path)
-    command.set_defaults(run=info)
-    return parser
+    return parser, dict(commands.choices)
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:
@@ -227,8 +230,87 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+def weighted_style(text: str) -> tuple[Path, float]:
+    """``a.jpg`` or ``a.jpg:2``: a file and how much it counts."""
+    name, colon, number = text.rpartition(":")
+    if not colon or not name or Path(text).exists():
+        return Path(text), 1.0
+    try:
+        weight = float(number)
+    except ValueError:
+        return Path(text), 1.0
+    if not (math.isfinite(weight) and weight > 0):
+        raise argparse.ArgumentTypeError(f"the weight of {name} must be a number above 0, got {number}.")
+    return Path(name), weight
+
+
+def pixels(text: str) -> int:
+    """A length of pictures."""
+    return int(_number(text, 1, _MOST_PIXELS, "a whole number of pixels from 1 to {most:,}", whole=True))
+
+
+def pixels_or_none(text: str) -> int:
+    """As :func:`pixels`, or 0."""
+    return 0 if text == "0" else pixels(text)
+
+
+def quality(text: str) -> int:
+    return int(_number(text, 1, 100, "a whole number from 1 to 100", whole=True))
+
+
+def depth(text: str) -> int:
+    if text not in ("8", "16"):
+        raise argparse.ArgumentTypeError(f"must be 8 or 16 bits, got {text!r}.")
+    return int(text)
+
+
+def share(text: str) -> float:
+    return _number(text, 0, 1, "a number from 0 to 1")
+
+
+def odd(text: str) -> int:
+    value = int(_number(text, 1, 99, "an odd number of positions (1, 3, 5, ...)", whole=True))
+    if value % 2 == 0:
+        raise argparse.ArgumentTypeError(f"must be an odd number of positions (1, 3, 5, ...), got {value}.")
     return value
+
+
+def activation(text: str) -> float:
+    return _number(text, 0, sys.float_info.max, "a number of at least 0")
+
+
+def _number(text: str, least: float, most: float, expected: str, whole: bool = False) -> float:
+    """Reads a number; whatever else is given, the message says what is expected."""
+    try:
+        value: float = int(text) if whole else float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"must be {expected.format(most=most)}, got {text[:40]!r}.")
+    return value
+
+
+SETTINGS: tuple[SettingOption, ...] = (
+    SettingOption("strength", share, "0 leaves the content as it is (default: 1.0)"),
+    SettingOption("detail", share, "0 painterly to 1 faithful (default: 0.3)"),
+    SettingOption("stroke_size", share, "0 fine strokes to 1 the broadest, relative to the picture (default: 0.0)"),
+    SettingOption(
+        "style_size",
+        pixels_or_none,
+        "pixels of the style's longer side: fewer make strokes finer, more make them broader (default: 0, as it is)",
+    ),
+    SettingOption(
+        "patch_size", odd, "side of the pieces that are copied, odd: larger ones are longer strokes (default: 3)"
+    ),
+    SettingOption(
+        "steady",
+        None,
+        "the content is an animation, or a folder of a video's frames in the order of their numbers: less flicker",
+    ),
+)
+"""Every setting of the painting that the command line offers."""
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What was said of :data:`SETTINGS`; the rest is as :class:`~artnet_core.pipeline.Settings` has it."""
+    return {option.name: getattr(options, option.name) for option in SETTINGS if hasattr(options, option.name)}

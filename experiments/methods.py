@@ -2,8 +2,8 @@
 
 ``python -m experiments.methods --out FOLDER`` runs the shipped examples; ``--content`` and ``--style`` take folders
 of your own (the paper's are 42 and 26 pictures, 1,092 pairs), ``--edges hed`` the paper's own edge detector, from the
-wheel that :mod:`benchmarks.judge` names. All methods work on one encoder and one decoder, so
-that the transfer alone makes the difference.
+wheel that :mod:`benchmarks.judge` names. All methods work on one encoder and one decoder, so that the transfer alone
+makes the difference.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ import artnet_core as artnet
 from artnet_core.images import Picture, write_picture
 from artnet_core.network.encoder import IMAGENET_MEAN, IMAGENET_STD
 
+from .judges import use_tiny_judge
+
 torchvision = pytest.importorskip("torchvision")
 
 from experiments import backbones  # noqa: E402 (it imports torchvision)
@@ -171,6 +173,22 @@ def test_random_networks_paint(tmp_path: Path, pictures: tuple[str, str], capsys
         assert image.width > 5 * 128  # content, style and three paintings in a row
 
 
+def test_networks_of_other_packages_paint(
+    tmp_path: Path, pictures: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_tiny_judge(tmp_path / "judge", monkeypatch)
+    names = ["vgg16_hed", "efficientnet_lite0"]
+    options = ["--out", str(tmp_path), "--names", "--also", *names, "--size", "128", "--steps", "2"]
+    backbones.main([*pictures, *options])
+    rows = json.loads((tmp_path / "backbones.json").read_text())["networks"]
+    assert [row["name"] for row in rows] == [backbones.ARTNET, *names]
+    assert [row["strides"] for row in rows[1:]] == [[1, 2, 4, 8, 16], [2, 4, 8, 16]]
+    assert all(row["last_loss"] < row["first_loss"] and row["edges"] < 1 and row["texture"] > 0 for row in rows)
+    with pytest.raises(SystemExit):
+        backbones.main([*pictures, *options, "--bvlc", "absent.safetensors"])
+    assert "There is no weights file absent.safetensors" in capsys.readouterr().err
+
+
 def test_missing_weights_are_named(
     tmp_path: Path, pictures: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,7 +197,7 @@ def test_missing_weights_are_named(
     header, _, shipped, missing = capsys.readouterr().out.strip().splitlines()
     assert all(line.count("|") == header.count("|") for line in (shipped, missing))
     assert shipped.endswith("| shipped |")
-    assert missing.endswith("|  |  | missing: squeezenet1_1-b8a52dc0.pth |")
+    assert missing.endswith("|  |  |  |  | missing: squeezenet1_1-b8a52dc0.pth |")
     row = json.loads((tmp_path / "backbones.json").read_text())["networks"][1]
     assert row["missing"] == "squeezenet1_1-b8a52dc0.pth" and row["seconds"] is None
 

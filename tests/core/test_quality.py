@@ -1,90 +1,192 @@
-"""The benchmark of Table 2, and the scores of features that it adds."""
+"""The comparison on held-out pictures: which pairs, which painters, what is kept, what is said."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
-from artnet_core.scores import patch_likeness, statistics_gap
-from artnet_core.transfer.adain import adain
-from artnet_core.transfer.swap import swap
-from experiments.methods import main
+import artnet_core as artnet
+from artnet_core.images import PictureError
+from benchmarks.judge import Judge
+from benchmarks.peers import adain_between, micro_ast, trained_autoencoder, vgg_encoder, wct_between
+from benchmarks.quality import (
+    ENDS,
+    Painter,
+    Scores,
+    draw_pairs,
+    evaluate,
+    gatys_painter,
+    main,
+    our_painters,
+    relative_table,
+    square,
+    style_at,
+)
 
 from .conftest import EXAMPLES
-
-
-def maps() -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(2, 6, 12, 9, generator=generator), 3 * torch.rand(1, 6, 10, 14, generator=generator)
-
-
-def test_statistics_gap_is_zero_after_adain_and_one_for_a_shift_by_a_deviation() -> None:
-    content, style = maps()
-    assert statistics_gap(adain(content, style), style).max() < 1e-4
-    moved = style + style.std((2, 3), correction=0, keepdim=True)
-    torch.testing.assert_close(statistics_gap(moved, style), torch.ones(1))
-
-
-def test_patch_likeness_against_all_pairs() -> None:
-    content, style = maps()
-    mean, std = style.mean((2, 3), keepdim=True), style.std((2, 3), correction=0, keepdim=True)
-    patches = F.normalize(F.unfold((content - mean) / std, 3), dim=1)
-    known = F.normalize(F.unfold((style - mean) / std, 3), dim=1)
-    expected = (patches.transpose(1, 2) @ known).amax(2).mean(1)
-    torch.testing.assert_close(patch_likeness(content, style), expected)
-
-
-def test_patch_likeness_is_one_for_pieces_of_the_style() -> None:
-    content, style = maps()
-    torch.testing.assert_close(patch_likeness(style[..., 2:8, 3:11], style), torch.ones(1))
-    swapped = patch_likeness(swap(content, style), style)
-    assert (patch_likeness(content, style) < swapped).all() and (swapped < 1).all()
+from .judges import use_tiny_judge
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    pair = tmp_path / "content", tmp_path / "style"
-    for folder, names in zip(pair, (("chelsea",), ("great_wave", "spring")), strict=True):
-        folder.mkdir()
-        for name in names:
-            (folder / f"{name}.jpg").write_bytes((EXAMPLES / folder.name / f"{name}.jpg").read_bytes())
-    return pair
+def tiny_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
+    return use_tiny_judge(tmp_path / "judge", monkeypatch)
 
 
-def test_run(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def heldout(tmp_path: Path) -> Path:
+    """Three photographs and four artworks."""
+    folder = tmp_path / "heldout"
+    folder.mkdir()
+    for kind, prefix, count in (("content", "photo", 3), ("style", "art", 4)):
+        for index, path in enumerate(sorted((EXAMPLES / kind).glob("*.jpg"))[:count]):
+            (folder / f"{prefix}_{index}.jpg").write_bytes(path.read_bytes())
+    return folder
+
+
+def names(folder: Path, count: int, seed: int = 0) -> list[tuple[str, str]]:
+    return [(pair.photo_path.stem, pair.style_path.stem) for pair in draw_pairs(folder, count, 64, seed)]
+
+
+def test_pairs_are_the_same_each_time_and_fewer_are_the_first_of_more(heldout: Path) -> None:
+    pairs = names(heldout, 12)
+    assert len(set(pairs)) == 12
+    assert names(heldout, 5) == pairs[:5]
+    assert names(heldout, 12, seed=1) != pairs
+    assert len({photo for photo, _ in pairs[:3]}) == 3  # none again before all have come
+
+
+def test_what_gives_no_pairs_is_said(heldout: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="gives 12 pairs, got --pairs 13"):
+        draw_pairs(heldout, 13, 64)
+    for path in heldout.glob("art_*"):
+        path.unlink()
+    with pytest.raises(ValueError, match=r"must hold pictures named photo_\* and art_\*"):
+        draw_pairs(heldout, 1, 64)
+    with pytest.raises(PictureError, match="holds no pictures"):
+        draw_pairs(tmp_path, 1, 64)
+
+
+def test_squares_are_cut_from_the_middle(tmp_path: Path) -> None:
+    image = Image.new("RGB", (60, 20), "red")
+    image.paste("blue", (20, 0, 40, 20))
+    image.save(tmp_path / "photo_wide.png")
+    picture = square(tmp_path / "photo_wide.png", 20)
+    torch.testing.assert_close(picture, torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, 20, 20))
+
+
+def test_the_ends_of_the_scale(heldout: Path, tiny_judge: Judge) -> None:
+    pairs = draw_pairs(heldout, 2, 64)
+    photo, style = (evaluate(paint, pairs) for paint in ENDS.values())
+    assert photo.edges == pytest.approx(1, abs=1e-5) and photo.style > 0.1 and photo.color > 0.01
+    assert style.style == pytest.approx(0, abs=1e-5) and style.edges < 0.9 and style.color < 1e-6
+    assert photo.pairs == 2 and len(photo.styles) == 3
+
+
+def test_settings_are_points_of_curves(model: artnet.ArtNet) -> None:
+    painters = our_painters("ours:detail=0|0.5,strength=0.7")
+    assert [painter.name for painter in painters] == ["ours, detail 0", "ours, detail 0.5"]
+    content, style = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    expected = model.stylize(content, style, detail=0.5, strength=0.7)
+    torch.testing.assert_close(painters[1].paint(content, style), expected)
+    (fast,) = our_painters("fast:model=artnet_fast")
+    assert fast.name == "fast" and fast.key != our_painters("default")[0].key
+
+
+@pytest.mark.parametrize("setting", ["ours:details=0.1", "ours:detail", ":detail=0.1"])
+def test_settings_of_another_form_are_refused(setting: str) -> None:
+    with pytest.raises(ValueError, match="takes NAME:key=value, keys detail, model"):
+        our_painters(setting)
+
+
+def made_of(points: Sequence[tuple[float, float]]) -> list[Scores]:
+    return [Scores(1, edges, style, (style,), 0, 0) for edges, style in points]
+
+
+def test_a_curve_between_its_points_and_beyond() -> None:
+    curve = made_of([(0.6, 0.5), (0.2, 0.3), (0.4, 0.4)])
+    assert style_at(0.5, curve) == pytest.approx(0.45)
+    assert style_at(0.2, curve) == pytest.approx(0.3)
+    assert style_at(0.61, curve) is None and style_at(0.1, curve) is None
+
+
+def test_rivals_are_compared_at_their_own_edges() -> None:
+    def painter(name: str, curve: str | None = None) -> Painter:
+        return Painter(name, lambda photo, style: photo, name, curve)
+
+    painters = [painter("near"), painter("far"), painter("a", "ours"), painter("b", "ours")]
+    scores = dict(zip(("near", "far", "a", "b"), made_of([(0.5, 0.8), (0.9, 1), (0.4, 0.3), (0.6, 0.5)]), strict=True))
+    lines = relative_table(painters, scores).splitlines()
+    assert lines[2:] == ["| near | 0.50 |", "| far | out of reach |"]
+
+
+def test_a_stopped_run_goes_on(
+    heldout: Path, tmp_path: Path, tiny_judge: Judge, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
-    places = ["--content", str(folders[0]), "--style", str(folders[1]), "--out", str(out), "--size", "96"]
-    assert main([*places, "--methods", "s2", "adain", "style_swap"]) == 0
+    places = ["--heldout", str(heldout), "--size", "64", "--out", str(out), "--pictures", "1"]
+    assert main([*places, "--pairs", "1", "--settings", "ours:detail=0|1"]) == 0
+    first = (out / "scores.jsonl").read_text()
+    assert len(first.splitlines()) == 4  # two ends and two settings
+    assert main([*places, "--pairs", "2", "--settings", "ours:detail=0|1", "fast:model=artnet_fast"]) == 0
+    both = (out / "scores.jsonl").read_text()
+    assert both.startswith(first) and len(both.splitlines()) == 10  # one more setting, five painters, two pairs
     printed = capsys.readouterr().out
-    assert [line.split("|")[1].strip() for line in printed.splitlines() if "±" in line] == ["S2", "AdaIN", "StyleSwap"]
-    results = json.loads((out / "quality.json").read_text())["results"]
-    assert len(results) == 6
-    by_method = {name: [row for row in results if row["method"] == name] for name in ("s2", "adain", "style_swap")}
-    assert all(row["statistics"] < 0.05 for row in by_method["s2"])
-    assert all(row["statistics"] > 0.3 for row in by_method["style_swap"])
-    for swapped, aligned in zip(by_method["s2"], by_method["adain"], strict=True):
-        assert swapped["patches"] > aligned["patches"] and swapped["edges"] < aligned["edges"]
-    assert Image.open(out / "quality.jpg").width > 400
+    assert "| ours, detail 1 |" in printed and "| the style itself |" in printed
+    report = json.loads((out / "quality.json").read_text())
+    assert report["pairs"] == 2 and report["scores"]["fast"]["pairs"] == 2
+    with Image.open(out / "quality.jpg") as sheet:
+        assert sheet.width > 5 * 64
 
 
-def test_another_edge_detector(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    class Luminance(torch.nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return images.mean(1, keepdim=True)
+def test_optimisation_comes_nearer_to_the_style(heldout: Path, tiny_judge: Judge) -> None:
+    pairs = draw_pairs(heldout, 1, 64)
+    painters = ENDS["the photograph itself"], gatys_painter(2).paint, gatys_painter(12).paint
+    photo, few, more = (evaluate(paint, pairs).style for paint in painters)
+    assert more < few < photo
 
-    sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    program = torch.export.export(Luminance(), (torch.rand(1, 3, 64, 48),), dynamic_shapes=(sides,))
-    torch.export.save(program, tmp_path / "edges.pt2")
-    places = ["--content", str(folders[0]), "--style", str(folders[1]), "--size", "64", "--methods", "adain"]
-    scores = {}
-    for name, extra in (("sobel", []), ("own", ["--edges", str(tmp_path / "edges.pt2")])):
-        assert main([*places, *extra, "--out", str(tmp_path / name)]) == 0
-        document = json.loads((tmp_path / name / "quality.json").read_text())
-        scores[document["edges"]] = document["results"][0]["edges"]
-    assert scores["Sobel"] != scores["edges.pt2"]
+
+def autoencoders(folder: Path) -> Path:
+    """A folder like a clone of deep-transfer, of random weights."""
+    torch.manual_seed(0)
+    for level in (1, 2, 3):
+        weights = folder / "models" / "autoencoder_vgg19" / f"vgg19_{level}"
+        weights.mkdir(parents=True)
+        convolutions = [layer for layer in vgg_encoder(level) if isinstance(layer, torch.nn.Conv2d)]
+        # Reflection, convolution, ReLU: three places each; pools and enlargements take one more.
+        places = {1: [2], 2: [2, 5, 9], 3: [2, 5, 9, 12, 16]}[level]
+        down = {"0.weight": torch.eye(3).view(3, 3, 1, 1), "0.bias": torch.zeros(3)}
+        for place, layer in zip(places, convolutions, strict=True):
+            down |= {f"{place}.weight": layer.weight.detach(), f"{place}.bias": layer.bias.detach()}
+        up = {}
+        for place, layer in zip({1: [1], 2: [1, 5, 8], 3: [1, 5, 8, 12, 15]}[level], convolutions[::-1], strict=True):
+            up |= {f"{place}.weight": torch.randn(layer.in_channels, layer.out_channels, 3, 3) / 40}
+            up |= {f"{place}.bias": torch.full((layer.in_channels,), 0.1)}
+        torch.save(down, weights / f"vgg_normalised_conv{level}_1.pth")
+        torch.save(up, weights / f"feature_invertor_conv{level}_1.pth")
+    return folder
+
+
+def test_autoencoders_of_the_clone(tmp_path: Path) -> None:
+    """Their weights lie where the clone has them, and give maps and pictures of the right sizes."""
+    folder = autoencoders(tmp_path)
+    levels = [trained_autoencoder(folder, level) for level in (3, 2, 1)]
+    content, style = torch.rand(1, 3, 64, 48), torch.rand(1, 3, 40, 56)
+    assert [tuple(encoder(content).shape[1:]) for encoder, _ in levels] == [(256, 16, 12), (128, 32, 24), (64, 64, 48)]
+    unchanged = content
+    for encoder, decoder in levels:
+        unchanged = decoder(encoder(unchanged))
+    assert wct_between(levels)(style)(content).shape == content.shape
+    torch.testing.assert_close(wct_between(levels, 0.0)(style)(content), unchanged)
+    assert adain_between(*levels[0])(style)(content).shape == content.shape
+
+
+def test_folders_that_are_no_clones_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="pietrocarbo/deep-transfer"):
+        trained_autoencoder(tmp_path, 3)
+    with pytest.raises(FileNotFoundError, match="EndyWon/MicroAST"):
+        micro_ast(tmp_path, lambda network: network)

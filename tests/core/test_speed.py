@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.peers import PEERS, Peer, micro_ast, style_swap_vgg, vgg_decoder, vgg_encoder
-from benchmarks.speed import main, parse_size, take_turns
+from benchmarks import speed
+from benchmarks.peers import Peer, vgg_encoder
+from benchmarks.speed import parse_size, take_turns
+from experiments.speed import main
+from experiments.vgg19 import PEERS, style_swap_vgg, vgg_decoder
 
 
 def frozen(module: nn.Module) -> nn.Module:
@@ -54,19 +57,28 @@ def test_turns() -> None:
     assert [len(times) for times, _ in results.values()] == [2, 2]
 
 
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "PAUSE", 0.0)
+
+
 def test_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--sizes", "64", "96x64", "--batches", "1", "2", "--rounds", "2", "--peers", "AdaIN, VGG19"]
-    assert main([*arguments, "--largest-peer", "64", "--out", str(tmp_path)]) == 0
+    arguments = ["--sizes", "32", "48x32", "--batches", "1", "2", "--rounds", "2", "--peers", "AdaIN, VGG19"]
+    assert main([*arguments, "--largest-peer", "32", "--out", str(tmp_path)]) == 0
     timings = json.loads((tmp_path / "speed.json").read_text())["timings"]
     seen = [(row["method"].split(",")[0], row["width"], row["batch"]) for row in timings]
-    assert ("AdaIN", 64, 2) in seen and ("ArtNet: S2", 96, 1) in seen
-    assert not any(name == "AdaIN" and width == 96 for name, width, _ in seen)
+    assert ("AdaIN", 32, 2) in seen and ("ArtNet: S2", 48, 1) in seen
+    assert not any(name == "AdaIN" and width == 48 for name, width, _ in seen)
     assert all(row["milliseconds"] > 0 for row in timings)
     assert [row["relative"] for row in timings if row["method"] == "ArtNet, float32"] == [1.0] * 4
-    assert "| 96 x 64 | 2 | ArtNet, float32 |" in capsys.readouterr().out
+    assert "| 48 x 32 | 2 | ArtNet, float32 |" in capsys.readouterr().out
     assert (tmp_path / "speed.png").is_file()
 
 
-def test_a_folder_without_microast_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="EndyWon/MicroAST"):
-        micro_ast(tmp_path, frozen)
+def test_ours_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert speed.main(["--sizes", "32", "--rounds", "2", "--out", str(tmp_path)]) == 0
+    timings = json.loads((tmp_path / "speed.json").read_text())["timings"]
+    assert {row["method"].split(",")[0].split(":")[0] for row in timings} == set(speed.OUR_MODELS)
+    with pytest.raises(SystemExit):
+        speed.main(["--rounds", "1", "--out", str(tmp_path)])
+    assert "--rounds must be at least 2, for quartiles, got 1" in capsys.readouterr().err

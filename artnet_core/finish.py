@@ -186,7 +186,7 @@ def _optimise(
             found = torch.stack([F.mse_loss(_structure(maps[name]), structure[name]) for name in _STRUCTURE_LAYERS])
             loss = loss + _STRUCTURE_WEIGHT * found.sum()
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         step_done()

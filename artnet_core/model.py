@@ -231,6 +231,7 @@ class ArtNet(nn.Module):
         patch_size: int = 3,
         steady: bool = False,
         stroke_size: float = 0.0,
+        finish: int = 0,
     ) -> Tensor:
         """Paints the content with the style's strokes and the colour style's palette.
 
@@ -248,6 +249,7 @@ class ArtNet(nn.Module):
                 next where they still fit, also where the camera pans.
             stroke_size: 0 paints fine strokes in one pass, more, up to 1, begins with broader ones on a smaller
                 picture; see :func:`~artnet_core.pipeline.level_sides`.
+            finish: steps of optimisation that improve each painting; see :mod:`~artnet_core.finish`.
 
         Returns:
             ``[B, 3, H, W]``, float32, 0..1, on the content's device; at strength 0 the content's own values.
@@ -262,7 +264,7 @@ class ArtNet(nn.Module):
             >>> model.stylize(content, style, detail=0.2).shape
             torch.Size([2, 3, 64, 80])
         """
-        settings = Settings(strength, detail, patch_size, steady, stroke_size)
+        settings = Settings(strength, detail, patch_size, steady, stroke_size, finish=finish)
         pictures = [Pictures.of(content, "content"), Pictures.of(style, "style")]
         of_color = None if color is None else Pictures.of(color, "color style")
         if color is content:

@@ -20,9 +20,12 @@ import torch
 from torch import Tensor
 
 from .features import Features, picture_count
+from .finish import finish
 from .images import check_images
+from .network.encoder import Encoder
 from .resizing import enlarge, resize
-from .runtime import Tiles
+from .runtime import Tiles, multiplies_bfloat16
+from .transfer.lines import keep_lines
 from .transfer.mask import check_mask, mask_count, mask_images
 from .transfer.sandwich import DEFAULT_DETAIL, sandwich_swap
 from .transfer.swap import check_patch_size
@@ -47,6 +50,7 @@ class Coder(Protocol):
     """What the pipeline needs of a model: an :class:`~artnet_core.model.ArtNet`."""
 
     stride: int
+    encoder: Encoder
 
     @property
     def device(self) -> torch.device: ...
@@ -69,6 +73,7 @@ class Settings:
             with the broadest.
         style_size: pixels of the longer side that the texture style is resized to: fewer make strokes finer, more make
             them broader. At 0 it stays as it is, or is no larger than the picture where ``stroke_size`` is above 0.
+        finish: steps of optimisation that each painting is improved by, see :mod:`~artnet_core.finish`.
 
     Raises:
         ValueError: a number is out of its range.
@@ -80,6 +85,7 @@ class Settings:
     steady: bool = False
     stroke_size: float = 0.0
     style_size: int = 0
+    finish: int = 0
 
     def __post_init__(self) -> None:
         for name in ("strength", "detail", "stroke_size"):
@@ -87,8 +93,10 @@ class Settings:
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {value}.")
         check_patch_size(self.patch_size)
-        if self.style_size < 0:
-            raise ValueError(f"style_size must not be negative, got {self.style_size}.")
+        for name in ("style_size", "finish"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ValueError(f"{name} must not be negative, got {value}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,7 +312,8 @@ def paint_frame(
     sides = level_sides(full, settings.stroke_size)
     if temporal is not None:
         temporal.extend(TemporalState() for _ in sides[len(temporal) :])
-    total, done = sum(side**2 for side in sides), 0
+    # A step of the finish takes about half of what painting takes.
+    total, done = sum(side**2 for side in sides) + full**2 * settings.finish / 2, 0.0
     below: Tensor | None = None  # the photograph of the level before
     painted: Tensor | None = None
     for level, side in enumerate(sides):
@@ -329,7 +338,19 @@ def paint_frame(
         done += side**2
         progress(done / total)
     assert painted is not None
-    return painted
+    if settings.finish == 0 or settings.strength == 0:
+        return painted
+    finished = finish(
+        model.encoder,
+        painted,
+        content.picture.to(model.device),
+        texture.at(style_side(texture.side, full, full, settings)),
+        None if color is None else color.picture,
+        settings.finish,
+        torch.bfloat16 if multiplies_bfloat16(model.device) else torch.float32,
+        lambda share: progress((done + share * (total - done)) / total),
+    )
+    return torch.lerp(painted, finished, settings.strength)
 
 
 def _paint_level(
@@ -356,6 +377,8 @@ def _paint_level(
     photo = extend(picture, above, left)
     source = photo if drawn is None else extend(drawn, above, left)
     settle = None if temporal is None else temporal.steady
+    # From the default towards 1 the photograph's own lines come back.
+    lines = max(0.0, settings.detail - DEFAULT_DETAIL) / (1 - DEFAULT_DETAIL)
 
     def work(tile: int | None) -> Tensor:
         def encoded(images: Tensor) -> Features:
@@ -364,13 +387,14 @@ def _paint_level(
         of_source = encoded(source)
         transferred = sandwich_swap(of_source, texture, color, 1.0, settings.detail, settings.patch_size, settle)
         if settings.strength == 1:
-            return model.decode(transferred, tile)
+            return keep_lines(model.decode(transferred, tile), photo, lines)
         of_photo = of_source if source is photo else encoded(photo)
         mixed = torch.lerp(of_photo.data, transferred.data, settings.strength)
         if settings.strength == 0:
             return photo.to(torch.float32, copy=True)
         painted = model.decode(of_photo.with_data(mixed), tile)
         lost = photo.to(painted) - model.decode(of_photo, tile)
-        return painted.add_(lost, alpha=1 - settings.strength).clamp_(0, 1)
+        painted = painted.add_(lost, alpha=1 - settings.strength).clamp_(0, 1)
+        return keep_lines(painted, photo, lines * settings.strength)
 
     return tiles.run(photo.shape[-2], work)[..., above:, left:]

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .network.ops import avg_pool
+
 # Where F.interpolate smooths.
 _SMOOTHING_DEVICES = ("cpu", "cuda")
 
@@ -21,6 +23,11 @@ def resize(images: Tensor, side: int) -> Tensor:
     where = images.device if images.device.type in _SMOOTHING_DEVICES else torch.device("cpu")
     resized = F.interpolate(images.to(where, torch.float32), size, mode="bicubic", antialias=True)
     return resized.clamp_(0, 1).to(images)
+
+
+def halve(images: Tensor) -> Tensor:
+    """``[B, C, H, W]`` at half the size: means of 2 x 2 pixels, at odd borders of fewer."""
+    return avg_pool(images, 2)
 
 
 def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:

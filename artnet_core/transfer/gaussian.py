@@ -51,7 +51,7 @@ def fit_gaussian(positions: Tensor) -> Gaussian:
     spread = centered.square().mean(1)
     # Channels that hardly vary fill the covariance with rounding errors, on which the solver may not converge.
     alive = spread > spread.max() * _RESOLUTION + smallest
-    root, inverse_root = (torch.zeros(len(positions), len(positions)) for _ in range(2))
+    root, inverse_root = (centered.new_zeros(len(positions), len(positions)) for _ in range(2))
     if alive.any():
         part = centered[alive]
         variances, directions = torch.linalg.eigh(part @ part.T / positions.shape[1])  # [K] ascending, [K, K]

@@ -87,7 +87,7 @@ def match_patches(
 
     # Taken once: fresh memory costs a CPU more than what is done with it.
     products = style_positions.new_empty(block_rows + k - 1, volume)
-    sums = torch.empty(2, products.numel(), device=content.device)
+    sums = torch.empty(2, products.numel(), dtype=torch.float32, device=content.device)
     best = torch.empty(rows, columns, dtype=torch.int64, device=content.device)
     if near is not None:
         corners = near.tops * style_width + near.lefts

@@ -51,7 +51,8 @@ def content_shares(channels: int, detail: float, device: torch.device | None = N
     varies = channel >= 0
     for mean in DCT_MEANS:
         varies &= channel != mean
-    return torch.where(varies.view(1, -1, 1, 1), min(1.0, detail / DEFAULT_DETAIL), detail)
+    shares = torch.full((1, channels, 1, 1), detail, dtype=torch.float32, device=device)
+    return shares.masked_fill_(varies.view(1, -1, 1, 1), min(1.0, detail / DEFAULT_DETAIL))
 
 
 def matching_at(detail: float, patch_size: int, compared: int) -> Matching:

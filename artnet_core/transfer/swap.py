@@ -53,7 +53,7 @@ def reassemble(matches: Tensor, style: Tensor, patch_size: int = 3, falloff: flo
     place = before[:, None] * style.shape[2] + before  # [k, k], of the position in such a patch
     patches, covers = (
         F.pad(of_patch, (beyond,) * 4).unfold(0, k, 1).unfold(1, k, 1)  # [rows + k - 1, columns + k - 1, k, k]
-        for of_patch in (matches, torch.ones(rows, columns, device=style.device))
+        for of_patch in (matches, torch.ones(rows, columns, dtype=torch.float32, device=style.device))
     )
     covers = covers * falloff_weights(k, falloff, style.device)
     sources = (patches + place).reshape(-1, k * k)

@@ -24,6 +24,7 @@ DECODER = ["decoder", "--encoder", "x", *FILES]
     [
         ["narrow", "--data", "x", "--model", "x", "--out", "x", "--pictures", "1"],
         ["narrow", "--data", "x", "--model", "x", "--out", "x", "--share", "nan"],
+        ["narrow", "--data", "x", "--model", "x", "--out", "x", "--share", "0"],
         [*DECODER, "--batch", "0"],
         [*DECODER, "--size", "60000"],
         [*DECODER, "--size", "40"],

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from pretended import CUDA, pretended
+from pretended import CUDA, Pretended, pretended
 from torch import Tensor
 
 import artnet_core as artnet
@@ -28,7 +28,9 @@ SIZE, SIDE = 64, 72
 
 
 @pytest.fixture(params=[CUDA])
-def gpu(request: pytest.FixtureRequest) -> Iterator[torch.device]:
+def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
+    # A copied module lies on the same device, not on one of its own.
+    monkeypatch.setattr(Pretended, "__deepcopy__", lambda device, _memo: device, raising=False)
     with pretended(request.param):
         yield torch.device(request.param)
 

@@ -27,6 +27,7 @@ _COARSE_SHARE = 0.6
 _LARGEST_SIDE = 1536
 
 _LEARNING_RATE = 0.08  # of logits; falls to 0 over the steps of a level
+_CHROMA_RATE = 0.02
 _BETAS = (0.9, 0.99)
 
 # The picture's size and half of it.
@@ -175,7 +176,8 @@ def _optimise(
         change = torch.einsum("bkhw,kc->bchw", change, axes)
         return torch.sigmoid(logits + change), change
 
-    optimizer = torch.optim.Adam([luma, chroma], _LEARNING_RATE, betas=_BETAS)
+    groups = [{"params": [luma], "lr": _LEARNING_RATE}, {"params": [chroma], "lr": _CHROMA_RATE}]
+    optimizer = torch.optim.Adam(groups, betas=_BETAS)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / steps, max(steps - 1, 1))
     for _ in range(steps):
         images, change = painted()

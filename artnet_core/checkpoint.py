@@ -346,11 +346,12 @@ def _blank_model(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         raise CheckpointError(f"{path} has damaged metadata (nested too deeply).") from error
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{path} has damaged metadata ({error}).") from error
-    known = [list(blocks) + list(LAYERS[-1:]) for blocks in _BLOCKS]
-    if architecture != ARCHITECTURE or layers not in known:
+    if architecture != ARCHITECTURE:
+        raise CheckpointError(f"{path} holds a {quoted(architecture)}; this release reads {ARCHITECTURE}.")
+    if layers not in [list(blocks) + list(LAYERS[-1:]) for blocks in _BLOCKS]:
         raise CheckpointError(
-            f"{path} holds a {quoted(architecture)} with layers {quoted(metadata['layers'])}; "
-            f"this release reads {ARCHITECTURE} with {list(LAYERS)}, or without the last of its blocks."
+            f"{path} has the layers {quoted(metadata['layers'])}; "
+            f"this release reads {list(LAYERS)}, or without the last of its blocks."
         )
     if stride not in STRIDES[:2]:
         raise CheckpointError(f"{path} has features of stride {stride}, expected {_listed(STRIDES[:2])}.")

@@ -172,8 +172,13 @@ WRONG: dict[str, tuple[Callable[[State, Metadata], None], str]] = {
     "an infinite mean": (_metadata(mean="[0, Infinity, 0]"), "has damaged metadata .*three finite numbers"),
     "provenance": (_metadata(provenance='["ab"]'), "has damaged metadata .*provenance must be"),
     "architecture": (_metadata(architecture="vgg"), "holds a 'vgg'"),
-    "layers": (_metadata(layers='["conv1"]'), r"""holds a 'googlenet' with layers '\["conv1"\]'"""),
-    "layers out of order": (_metadata(layers='["conv3", "conv1", "dct"]'), "holds a 'googlenet' with layers"),
+    "a long architecture and long layers": (
+        _metadata(architecture="x" * 999, layers=f'["{"y" * 999}"]'),
+        "holds a 'xxx",
+    ),
+    "long layers": (_metadata(layers=f'["{"y" * 999}"]'), "has the layers "),
+    "layers": (_metadata(layers='["conv1"]'), r"""has the layers '\["conv1"\]'"""),
+    "layers out of order": (_metadata(layers='["conv3", "conv1", "dct"]'), "has the layers "),
     "fewer layers": (
         _metadata(layers='["conv1", "conv3", "inception3b", "dct"]'),
         "the encoder gives 627 channels, the decoder reads 746",

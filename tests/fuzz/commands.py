@@ -19,6 +19,7 @@ from .outcomes import CommandError, Run, what_is_wrong
 from .pictures import plain_picture
 
 _ERROR = "artnet: error: "
+_LONG_NAME = "x" * 300  # longer than file systems take; an error may repeat what it was given
 _NUMBERS = (
     "0",
     "1",
@@ -96,7 +97,8 @@ def run_command(arguments: list[str], folder: Path) -> None:
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
         status = main(arguments)
     if status == 1:
-        raise CommandError(_reason(complained.getvalue().replace(f"{folder}/", "")))
+        message = complained.getvalue().replace(f"{folder}/", "").replace(_LONG_NAME, "...")
+        raise CommandError(_reason(message))
     assert status == 0
     assert "\x1b" not in printed.getvalue()
     for line in printed.getvalue().splitlines():
@@ -145,7 +147,7 @@ def _files(source: random.Random, folder: Path) -> dict[str, str]:
         "nothing": "",
         "device": os.devnull,
         "below a file": str(folder / "text.txt" / "out.png"),
-        "long": str(folder / ("x" * 300)),
+        "long": str(folder / _LONG_NAME),
     }
 
 

@@ -89,9 +89,12 @@ def _overflowing_model(folder: Path) -> object:
     return None
 
 
-_PNG = plain_picture("PNG", "RGB")
-_STYLE = fast_model().encode(noise(0, 16, 16))
+def _narrow_map(_folder: Path) -> object:
+    style = fast_model().encode(noise(0, 16, 16))
+    return mix_styles([replace(style, data=noise(0, 2, 2)), style], [1.0, 1.0])
 
+
+_PNG = plain_picture("PNG", "RGB")
 FOUND: dict[str, Callable[[Path], object]] = {
     "a sparse picture": lambda _: check_images(noise(0, 4, 4).to_sparse()),
     "a picture on the meta device": lambda _: check_images(noise(0, 4, 4).to("meta")),
@@ -101,7 +104,7 @@ FOUND: dict[str, Callable[[Path], object]] = {
     "a stroke size whose square is nothing": lambda _: fast_model().stylize(
         noise(0, 16, 16), noise(1, 16, 16), stroke_size=1e-300
     ),
-    "a map of 3 channels": lambda _: mix_styles([replace(_STYLE, data=noise(0, 2, 2)), _STYLE], [1.0, 1.0]),
+    "a map of 3 channels": _narrow_map,
     "a threshold of many digits": lambda _: artnet.prune_zero_channels(fast_model(), noise(0, 16, 16), 10**40),
     "a model whose paintings overflow": _overflowing_model,
     "a calibration that is a number": lambda _: artnet.prune_zero_channels(fast_model(), 0.5),  # type: ignore[arg-type]

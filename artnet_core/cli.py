@@ -22,7 +22,7 @@ from . import __version__
 COLOR_OF_CONTENT = "same"
 
 _MOST_PIXELS = 32768
-_LONGEST_LINE = 2000
+_LONGEST_LINE = 300
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("artnet: stopped; nothing was written.", sys.stderr)
     except MemoryError as error:
         return _fail(str(error) or "there is not enough memory: make the picture smaller with --size.")
-    except (ValueError, OSError) as error:
-        return _fail(str(error) or type(error).__name__)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else str(error))
+    except ValueError as error:
+        return _fail(str(error))
     return 130
 
 
@@ -82,7 +84,9 @@ def _escaped(letter: str) -> str:
 
 def _fail(reason: str) -> int:
     line = " ".join(reason.split())
-    say(f"artnet: error: {line[:_LONGEST_LINE]}", sys.stderr)
+    if len(line) > _LONGEST_LINE:  # where it begins and how it ends says most
+        line = f"{line[: _LONGEST_LINE // 2 - 5]} ... {line[-_LONGEST_LINE // 2 :]}"
+    say(f"artnet: error: {line}", sys.stderr)
     return 1
 
 

@@ -125,7 +125,7 @@ def frame_total(path: Path) -> int:
         FileNotFoundError: there is no such file.
         PictureError: it cannot be read.
     """
-    with closing(open_picture(path, no_limit=True)) as file:
+    with closing(open_picture(path, no_limit=True, whole=False)) as file:
         return len(file.frames)
 
 

@@ -419,6 +419,10 @@ def test_refused_before_anything_is_painted(
     ):
         assert words in failing(capsys, "stylize", content, PAINTING, "-o", tmp_path / out)
     assert "16 bits" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", tmp_path / "a.jpg", "--depth", "16")
+    for option in ("--color", "--mask"):
+        line = failing(capsys, "stylize", many, PAINTING, "-o", tmp_path / "o", option, tmp_path / "no.png")
+        assert "There is no picture" in line
+    assert "There is no picture" in failing(capsys, "stylize", many, tmp_path / "no.png", "-o", tmp_path / "o")
     assert "--recursive is for a folder" in failing(
         capsys, "stylize", PHOTO, PAINTING, "-o", tmp_path / "a.jpg", "--recursive"
     )

@@ -150,6 +150,8 @@ def _check_stylize(options: argparse.Namespace, rest: list[str], error: Callable
     folder = next((path for path, _ in options.styles if path.is_dir()), None)
     if folder is not None and len(options.styles) > 1:
         error(f"{folder} is a folder of styles, which paint one by one: only single styles can be mixed.")
+    if len(options.styles) > 1 and getattr(options, "finish", 0):
+        error("--finish brings a painting nearer to one style: leave it out, or give one style.")
 
 
 def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
@@ -258,6 +260,10 @@ def pixels_or_none(text: str) -> int:
     return 0 if text == "0" else pixels(text)
 
 
+def steps(text: str) -> int:
+    return int(_number(text, 0, 10_000, "a whole number of steps from 0 to {most:,}", whole=True))
+
+
 def quality(text: str) -> int:
     return int(_number(text, 1, 100, "a whole number from 1 to 100", whole=True))
 
@@ -306,6 +312,7 @@ SETTINGS: tuple[SettingOption, ...] = (
     SettingOption(
         "patch_size", odd, "side of the pieces that are copied, odd: larger ones are longer strokes (default: 3)"
     ),
+    SettingOption("finish", steps, "steps that improve each painting, slowly: 25 are many (default: 0)"),
     SettingOption(
         "steady",
         None,

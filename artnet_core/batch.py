@@ -127,9 +127,13 @@ def _plan(options: argparse.Namespace, settings: Settings, outcome: Outcome) -> 
                 name = f"{path.stem}_{choice[0][0].stem}" if styles[0][0].is_dir() else path.stem
                 target = output / inside.parent / (name + _ending(path, options.first_frame))
             jobs.append(Job(path, choice, target, options.skip_existing and target.exists()))
-    color = [] if options.color in (None, COLOR_OF_CONTENT) else [Path(options.color)]
+    color = None if options.color in (None, COLOR_OF_CONTENT) else Path(options.color)
+    shared = [path for path in (color, options.mask) if path is not None]
+    shared += [path for path, _ in styles] if len(style_choices) == 1 else []
+    for path in shared:
+        frame_total(path)  # raises for what is no picture
     read = {path for job in jobs for path in (job.content, *(style for style, _ in job.styles))}
-    _refuse_overwriting(jobs, [*read, *color, options.mask, options.model])
+    _refuse_overwriting(jobs, [*read, *shared, options.model])
     return _without_clashes(jobs, outcome)
 
 

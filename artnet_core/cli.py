@@ -22,7 +22,7 @@ from . import __version__
 COLOR_OF_CONTENT = "same"
 
 _MOST_PIXELS = 32768
-_LONGEST_LINE = 2000
+_LONGEST_LINE = 300
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("artnet: stopped; nothing was written.", sys.stderr)
     except MemoryError as error:
         return _fail(str(error) or "there is not enough memory: make the picture smaller with --size.")
-    except (ValueError, OSError) as error:
-        return _fail(str(error) or type(error).__name__)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else str(error))
+    except ValueError as error:
+        return _fail(str(error))
     return 130
 
 
@@ -82,7 +84,9 @@ def _escaped(letter: str) -> str:
 
 def _fail(reason: str) -> int:
     line = " ".join(reason.split())
-    say(f"artnet: error: {line[:_LONGEST_LINE]}", sys.stderr)
+    if len(line) > _LONGEST_LINE:  # where it begins and how it ends says most
+        line = f"{line[: _LONGEST_LINE // 2 - 5]} ... {line[-_LONGEST_LINE // 2 :]}"
+    say(f"artnet: error: {line}", sys.stderr)
     return 1
 
 
@@ -146,6 +150,8 @@ def _check_stylize(options: argparse.Namespace, rest: list[str], error: Callable
     folder = next((path for path, _ in options.styles if path.is_dir()), None)
     if folder is not None and len(options.styles) > 1:
         error(f"{folder} is a folder of styles, which paint one by one: only single styles can be mixed.")
+    if len(options.styles) > 1 and getattr(options, "finish", None):
+        error("--finish brings a painting nearer to one style: leave it out, or give one style.")
 
 
 def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
@@ -254,6 +260,10 @@ def pixels_or_none(text: str) -> int:
     return 0 if text == "0" else pixels(text)
 
 
+def steps(text: str) -> int:
+    return int(_number(text, 0, 10_000, "a whole number of steps from 0 to {most:,}", whole=True))
+
+
 def quality(text: str) -> int:
     return int(_number(text, 1, 100, "a whole number from 1 to 100", whole=True))
 
@@ -302,6 +312,7 @@ SETTINGS: tuple[SettingOption, ...] = (
     SettingOption(
         "patch_size", odd, "side of the pieces that are copied, odd: larger ones are longer strokes (default: 3)"
     ),
+    SettingOption("finish", steps, "steps that improve each painting, slowly: 25 are many (default: 0)"),
     SettingOption(
         "steady",
         None,

@@ -99,8 +99,9 @@ def read_picture(path: Path, size: int | None = None, at_most: int | None = None
             (some 179 million).
 
     Example:
-        >>> read_picture(Path("examples/content/chelsea.jpg"), size=90).rgb.shape
-        torch.Size([1, 3, 60, 90])
+        >>> write_picture(Path("sky.png"), Picture(torch.full((1, 3, 60, 90), 0.5)))
+        >>> read_picture(Path("sky.png"), size=45).rgb.shape
+        torch.Size([1, 3, 30, 45])
     """
     return next(read_frames(path, size, at_most))
 
@@ -124,7 +125,7 @@ def frame_total(path: Path) -> int:
         FileNotFoundError: there is no such file.
         PictureError: it cannot be read.
     """
-    with closing(open_picture(path, no_limit=True)) as file:
+    with closing(open_picture(path, no_limit=True, whole=False)) as file:
         return len(file.frames)
 
 
@@ -247,8 +248,10 @@ def sort_pictures(
         Pictures, and what is skipped: hidden files, other files and, unless they are looked into, folders.
 
     Raises:
-        PictureError: there are no pictures.
+        PictureError: there are no pictures, or it is no folder.
     """
+    if not folder.is_dir():
+        raise PictureError(f"There is no folder {folder}: a folder of pictures is needed here.")
     pictures: list[Path] = []
     skipped: list[Path] = []
     suffixes = readable_suffixes()

@@ -88,12 +88,13 @@ def speaking_of(path: Path) -> Iterator[None]:
         raise PictureError(f"{path} is not a readable picture ({cause}).") from error
 
 
-def open_picture(path: Path, no_limit: bool = False) -> PictureFile:
+def open_picture(path: Path, no_limit: bool = False, whole: bool = True) -> PictureFile:
     """Opens a file.
 
     Args:
         path: of the file.
         no_limit: whether it may have any number of pixels, as where it is made smaller.
+        whole: whether its pixels will be read, and not its headers alone.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -111,7 +112,7 @@ def open_picture(path: Path, no_limit: bool = False) -> PictureFile:
             if not start:
                 raise PictureError(f"{path} is not a readable picture (the file is empty).")
             data = start + stream.read() if start == _PNG_SIGNATURE else None
-        file = _open_png(path, data, no_limit) if data else PictureFile(path, _open_with_pillow(path, no_limit))
+        file = _open_png(path, data, no_limit, whole) if data else PictureFile(path, _open_with_pillow(path, no_limit))
         file.frames = _frames(file.image)
         return file
 
@@ -150,24 +151,24 @@ def _open_with_pillow(source: Path | io.BytesIO, no_limit: bool) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _open_png(path: Path, data: bytes, no_limit: bool) -> PictureFile:
+def _open_png(path: Path, data: bytes, no_limit: bool, whole: bool) -> PictureFile:
     """Opens a PNG file after a look at its checksums, which Pillow does not take of pixels.
 
     What is damaged beside the pixels is left out, and where Pillow fails all that is beside them.
     """
     chunks = list(_png_chunks(data))
-    for name, _, _, whole in chunks:
-        if name in _PNG_PIXELS and not whole:
+    for name, _, _, sound in chunks:
+        if name in _PNG_PIXELS and not sound:
             raise PictureError(f"{path} is not a readable picture (its {name.decode()} data is damaged).")
     notes = []
-    if not all(whole for *_, whole in chunks):
-        data = _PNG_SIGNATURE + b"".join(data[start:stop] for _, start, stop, whole in chunks if whole)
+    if not all(sound for *_, sound in chunks):
+        data = _PNG_SIGNATURE + b"".join(data[start:stop] for _, start, stop, sound in chunks if sound)
         notes.append("a damaged part of it that holds no pixels is left out")
         chunks = list(_png_chunks(data))
     cicp = next((data[start + 8 : stop - 4] for name, start, stop, _ in chunks if name == b"cICP"), None)
     try:
         image = _open_with_pillow(io.BytesIO(data), no_limit)
-        if "n_frames" not in dir(image) or getattr(image, "n_frames", 1) == 1:
+        if whole and getattr(image, "n_frames", 1) == 1:
             image.load()  # here, since texts may come after the pixels
         return PictureFile(path, image, data=data, cicp=cicp, notes=notes)
     except (ValueError, SyntaxError, OSError, KeyError, IndexError, struct.error, zlib.error):
@@ -186,10 +187,10 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
     while start + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, start)
         stop = start + 12 + length
-        whole = (
+        sound = (
             stop > len(data) or zlib.crc32(data[start + 4 : stop - 4]) == struct.unpack_from(">I", data, stop - 4)[0]
         )
-        yield name, start, min(stop, len(data)), whole
+        yield name, start, min(stop, len(data)), sound
         start = stop
 
 

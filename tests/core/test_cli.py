@@ -290,6 +290,9 @@ def test_words_for_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("--style", "a.jpg:-1", "the weight of a.jpg must be a number above 0"),
     ):
         assert words in refused(capsys, "stylize", PHOTO, PAINTING, "-o", out, option, value)
+    assert "--finish brings" in refused(
+        capsys, "stylize", PHOTO, PAINTING, "--style", PHOTO, "-o", out, "--finish", "9"
+    )
     assert "at least 0" in refused(capsys, "prune", "a", "b", "--threshold", "nan")
     assert "folder of styles" in refused(capsys, "stylize", PHOTO, many, "--style", PAINTING, "-o", out)
     for device in ("meta", "hpu", "privateuseone"):
@@ -326,10 +329,10 @@ def test_names_that_are_not_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_every_setting_is_an_option() -> None:
-    """All in the table are fields of Settings, and the defaults in the help are the real ones."""
+    """And all in the table are fields of Settings; the defaults in the help are the real ones."""
     settings = Settings()
     by_name = {option.name: option for option in SETTINGS}
-    assert {field.name for field in fields(Settings)} >= set(by_name)
+    assert {field.name for field in fields(Settings)} == set(by_name)
     for name, option in by_name.items():
         if option.read is not None:
             assert f"(default: {getattr(settings, name)}" in option.help
@@ -419,6 +422,10 @@ def test_refused_before_anything_is_painted(
     ):
         assert words in failing(capsys, "stylize", content, PAINTING, "-o", tmp_path / out)
     assert "16 bits" in failing(capsys, "stylize", PHOTO, PAINTING, "-o", tmp_path / "a.jpg", "--depth", "16")
+    for option in ("--color", "--mask"):
+        line = failing(capsys, "stylize", many, PAINTING, "-o", tmp_path / "o", option, tmp_path / "no.png")
+        assert "There is no picture" in line
+    assert "There is no picture" in failing(capsys, "stylize", many, tmp_path / "no.png", "-o", tmp_path / "o")
     assert "--recursive is for a folder" in failing(
         capsys, "stylize", PHOTO, PAINTING, "-o", tmp_path / "a.jpg", "--recursive"
     )
@@ -510,6 +517,8 @@ def test_what_the_nodes_can(tmp_path: Path) -> None:
         assert (painted(PAINTING, "--color", "same") - own).abs().max() <= 0.51 / 255
         patches = model.stylize(rgb, texture, patch_size=5)
         assert (painted(PAINTING, "--patch-size", "5") - patches).abs().max() <= 0.51 / 255
+        broad = model.stylize(rgb, texture, stroke_size=1.0, finish=2)
+        assert (painted(PAINTING, "--stroke-size", "1", "--finish", "2") - broad).abs().max() <= 1.51 / 255
         mixed = painted("--style", f"{PAINTING}:2", "--style", other)
         styles = [model.encode(read_picture(path, 64).rgb) for path in (PAINTING, other)]
         features = mix_styles(styles, [2, 1])

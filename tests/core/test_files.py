@@ -534,6 +534,12 @@ def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     Image.new("RGB", (16000, 16000), (90, 120, 200)).save(tmp_path / "huge.jpg")
     with pytest.raises(PictureError, match="more than 179 million pixels"):
         read_picture(tmp_path / "huge.jpg")
+    Image.new("1", (16000, 16000)).save(tmp_path / "huge.png")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert frame_total(tmp_path / "huge.png") == 1
+    with pytest.raises(PictureError, match="more than 179 million pixels"):
+        read_picture(tmp_path / "huge.png")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB: it was never unpacked
     picture = read_picture(tmp_path / "huge.jpg", 100)
     assert (
         picture.rgb.shape == (1, 3, 100, 100) and difference(picture, Image.new("RGB", (100, 100), (90, 120, 200))) < 3

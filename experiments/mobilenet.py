@@ -1,7 +1,8 @@
 """Zero-channel pruning of torchvision's MobileNetV2: ``python -m experiments.mobilenet``.
 
-With ``--weights`` the file is torchvision's state dict. Without it half of the channels of every ReLU6, chosen by
-chance, are made zero in a network of random weights: that shows what pruning does, not how many zeros training leaves.
+With ``--weights`` the file is torchvision's state dict; ``--nsfwjs`` is the folder ``dist/models/mobilenet_v2`` of the
+npm package of that name. Without either, half of the channels of every ReLU6, chosen by chance, are made zero in a
+network of random weights: that shows what pruning does, not how many zeros training leaves.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from torchvision.models import MobileNetV2, mobilenet_v2
 
 from artnet_core.images import pictures_in, read_picture
 from artnet_core.network.encoder import normalize
-from artnet_core.pruning.mobilenet import parts_of, prune_mobilenet
+from artnet_core.pruning.mobilenet import Masks, parts_of, prune_mobilenet
+
+from .nsfwjs import load_mobilenet
 
 ROOT = Path(__file__).parents[1]
 SIDE, TIMED_RUNS = 224, 9
@@ -35,10 +38,15 @@ def plant_zeros(network: MobileNetV2, share: float = 0.5, seed: int = 0) -> None
         norm.weight[chosen], norm.bias[chosen] = 0, -0.1
 
 
-def normalized(path: Path) -> Tensor:
-    """A picture as the network reads it, ``[1, 3, 224, 224]``."""
-    image = nn.functional.interpolate(read_picture(path).rgb, (SIDE, SIDE), mode="bilinear", antialias=True)
-    return normalize(image)
+def small(path: Path) -> Tensor:
+    """A picture of the network's size, ``[1, 3, 224, 224]``, RGB, 0..1."""
+    return nn.functional.interpolate(read_picture(path).rgb, (SIDE, SIDE), mode="bilinear", antialias=True)
+
+
+def cut_channels(masks: Masks) -> tuple[int, int]:
+    """How many channels behind ReLU6 are cut, and of how many."""
+    behind = [mask for name, mask in masks.items() if name.startswith("features") and not name.endswith(".expand")]
+    return sum(int((~mask).sum()) for mask in behind), sum(len(mask) for mask in behind)
 
 
 @torch.inference_mode()
@@ -71,19 +79,28 @@ def report(network: MobileNetV2, pruned: MobileNetV2, pictures: Sequence[Tensor]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prunes and prints the report."""
     parser = argparse.ArgumentParser(prog="python -m experiments.mobilenet", description=__doc__)
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="torchvision's mobilenet_v2 state dict")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--weights", type=Path, metavar="FILE", help="torchvision's mobilenet_v2 state dict")
+    source.add_argument("--nsfwjs", type=Path, metavar="FOLDER", help="dist/models/mobilenet_v2 of nsfwjs 4.4.0")
     parser.add_argument("--pictures", type=Path, default=ROOT / "examples" / "content", metavar="FOLDER")
     parser.add_argument("--calibrate", action="store_true", help="also cut what none of the pictures drives")
     options = parser.parse_args(arguments)
     torch.manual_seed(0)
-    network = mobilenet_v2(weights=None).eval()
-    if options.weights is None:
-        plant_zeros(network)
+    pictures = [small(path) for path in pictures_in(options.pictures)]
+    if options.nsfwjs is not None:
+        network, source_name = load_mobilenet(options.nsfwjs), "nsfwjs"
     else:
-        network.load_state_dict(torch.load(options.weights, map_location="cpu", weights_only=True))
-    pictures = [normalized(path) for path in pictures_in(options.pictures)]
-    pruned, _ = prune_mobilenet(network, pictures if options.calibrate else ())
-    print("planted zeros, random weights" if options.weights is None else options.weights.name)
+        network, source_name = mobilenet_v2(weights=None).eval(), "planted zeros, random weights"
+        pictures = [normalize(picture) for picture in pictures]
+        if options.weights is None:
+            plant_zeros(network)
+        else:
+            network.load_state_dict(torch.load(options.weights, map_location="cpu", weights_only=True))
+            source_name = options.weights.name
+    pruned, masks = prune_mobilenet(network, pictures if options.calibrate else ())
+    cut, total = cut_channels(masks)
+    judged_by = f"on {len(pictures)} pictures" if options.calibrate else "by its batch norms"
+    print(f"{source_name}: {cut:,} of {total:,} channels behind ReLU6 are zero {judged_by}")
     print()
     print(report(network, pruned, pictures))
     return 0

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import math
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torchvision.models import MobileNetV2, mobilenet_v2, squeezenet1_1
 
 from artnet_core.pruning.mobilenet import mobilenet_masks, parts_of, prune_mobilenet
-from experiments.mobilenet import main as benchmark
+from experiments.mobilenet import main as experiment
+from experiments.nsfwjs import load_mobilenet, read_weights
 
 
 @pytest.fixture
@@ -121,12 +127,72 @@ def test_other_networks_are_refused() -> None:
         parts_of(squeezenet1_1(weights=None))  # type: ignore[arg-type]
 
 
-def test_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
-    assert benchmark([]) == 0
+def test_experiment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert experiment([]) == 0
     printed = capsys.readouterr().out
+    assert printed.startswith("planted zeros, random weights: ") and "by its batch norms" in printed
     before, after = (
-        int(position.replace(",", ""))
-        for position in next(line for line in printed.splitlines() if "parameters" in line).split("|")[2:4]
+        int(number.replace(",", ""))
+        for number in next(line for line in printed.splitlines() if "parameters" in line).split("|")[2:4]
     )
     assert before == 3_504_872 and after < 0.5 * before
     assert float(printed.split("pictures: ")[1].split()[0]) < 1e-4
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """Files of the form of nsfwjs's, with random bytes: all values lie in 0..1."""
+    generator = np.random.default_rng(0)
+    parts = parts_of(mobilenet_v2(weights=None))
+    shapes: dict[str, list[int]] = {}
+
+    def add(conv_name: str, norm_name: str, pair: tuple[nn.Conv2d, nn.BatchNorm2d]) -> None:
+        outputs, inputs, *sides = pair[0].weight.shape
+        depthwise = conv_name.endswith("depthwise")
+        kernel = "depthwise_kernel" if depthwise else "kernel"
+        shapes[f"{conv_name}/{kernel}"] = [*sides, outputs, inputs] if depthwise else [*sides, inputs, outputs]
+        for part in ("gamma", "beta", "moving_mean", "moving_variance"):
+            shapes[f"{norm_name}/{part}"] = [outputs]
+
+    for index, block in enumerate(parts.blocks):
+        name = f"block_{index}" if index else "expanded_conv"
+        add(*((f"{name}_expand", f"{name}_expand_BN") if index else ("Conv1", "bn_Conv1")), block.expand)
+        add(f"{name}_depthwise", f"{name}_depthwise_BN", block.depthwise)
+        add(f"{name}_project", f"{name}_project_BN", block.project)
+    add("Conv_1", "Conv_1_bn", parts.last)
+    shapes |= {"dense_1/kernel": [1280, 6], "dense_1/bias": [6]}
+    quantization = 'dtype:"float32",quantization:{min:-0,scale:.00392156862745098,dtype:"uint8"}'
+    entries = [
+        f'{{name:"{name}",shape:[{",".join(map(str, shape))}],{quantization}}}' for name, shape in shapes.items()
+    ]
+    (tmp_path / "model.min.js").write_text(f"module.exports={{weights:[{','.join(entries)}]}}")
+    count = sum(math.prod(shape) for shape in shapes.values())
+    text = base64.b64encode(generator.integers(0, 256, count, np.uint8).tobytes()).decode()
+    (tmp_path / "group1-shard1of1.min.js").write_text(f'module.exports="{text}"')
+    return tmp_path
+
+
+def test_weights_of_nsfwjs_lie_where_torchvision_wants_them(package: Path) -> None:
+    weights, blocks = read_weights(package), parts_of(load_mobilenet(package)).blocks
+    assert all(values.min() >= 0 and values.max() <= 1 for values in weights.values())
+    kernel = weights["block_3_project/kernel"]  # [1, 1, inputs, outputs]
+    torch.testing.assert_close(blocks[3].project[0].weight[5, 7, 0, 0], kernel[0, 0, 7, 5])
+    kernel = weights["block_3_depthwise/depthwise_kernel"]  # [3, 3, channels, 1]
+    torch.testing.assert_close(blocks[3].depthwise[0].weight[4, 0, 2, 1], kernel[2, 1, 4, 0])
+    torch.testing.assert_close(blocks[0].expand[1].running_var, weights["bn_Conv1/moving_variance"])
+
+
+def test_experiment_with_weights_of_nsfwjs(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert experiment(["--nsfwjs", str(package), "--calibrate"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("nsfwjs: ") and "on 4 pictures" in printed
+    assert float(printed.split("pictures: ")[1].split()[0]) < 1e-4
+
+
+def test_other_files_than_those_of_nsfwjs_are_refused(package: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="give dist/models/mobilenet_v2"):
+        read_weights(tmp_path / "elsewhere")
+    shard = package / "group1-shard1of1.min.js"
+    shard.write_text(shard.read_text()[:2000] + '"')
+    with pytest.raises(ValueError, match="lists other weights than it holds"):
+        read_weights(package)

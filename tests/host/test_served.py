@@ -15,7 +15,7 @@ from .host import Host
 
 REPOSITORY = Path(__file__).parents[2]
 NODES = json.loads((Path(__file__).parent / "schema.json").read_text())
-LANGUAGES = ("en", "zh", "ja", "fr", "de")
+LANGUAGES = ("en", "zh", "ja", "fr", "de")  # which help pages are written in
 
 
 @pytest.mark.parametrize("node", NODES)

@@ -64,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _fail(str(error) or "there is not enough memory: make the picture smaller with --size.")
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else str(error))
+        return _fail(str(error) if error.strerror is None else f"{error.filename} cannot be used ({error.strerror}).")
     except ValueError as error:
-        return _fail(str(error))
+        return _fail(str(error) or type(error).__name__)
     return 130
 
 

@@ -57,10 +57,14 @@ def check_images(images: object) -> None:
         raise ValueError(f"Images must be a tensor [B, 3, H, W] of RGB pictures, got {list(images.shape)}{hint}.")
     if images.numel() == 0:
         raise ValueError(f"The picture is empty: its shape is {list(images.shape)}.")
+    if images.layout != torch.strided or images.is_meta:
+        raise ValueError(f"Pictures must be dense tensors with values, got {images.layout} on {images.device}.")
     if not images.is_floating_point():
         raise ValueError(f"The picture is of {images.dtype}, expected floating values of 0..1: divide 8 bits by 255.")
     if images.is_cuda and torch.cuda.is_current_stream_capturing():
         return  # only what waits for no value can be captured
+    if images.dtype.itemsize == 1:
+        raise ValueError(f"The picture is of {images.dtype}, too coarse for pictures: turn it into float32 first.")
     least, most = (value.item() for value in images.detach().aminmax())
     if not (math.isfinite(least) and math.isfinite(most)):
         raise ValueError("The picture has values that are not finite (NaN or infinity).")

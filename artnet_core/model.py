@@ -197,7 +197,8 @@ class ArtNet(nn.Module):
             ``[B, 3, H, W]``, float32, clamped to 0..1, on the model's device.
 
         Raises:
-            ValueError: the features belong to another model, or ``tile`` is not a positive multiple of 16.
+            ValueError: the features belong to another model, ``tile`` is not a positive multiple of 16, or the weights
+                paint values that are not finite.
 
         Example:
             >>> model = artnet.load()
@@ -219,6 +220,13 @@ class ArtNet(nn.Module):
             decoded = self.decoder(data[..., above : last + self.decoder.receptive_radius, :])
             offset = (first - above) * self.stride
             images[..., top:bottom, :] = decoded[..., offset : offset + bottom - top, :width].clamp_(0, 1)
+        capturing = images.is_cuda and torch.cuda.is_current_stream_capturing()
+        # Weights that are each plausible may still paint what is no number, which a file would show as black.
+        if not capturing and not torch.isfinite(images.sum()):
+            raise ValueError(
+                f"The model {self.name or self.fingerprint} paints values that are no numbers in {self.dtype}: load it "
+                "in float32, or take another model."
+            )
         return images
 
     def stylize(

@@ -199,7 +199,7 @@ def level_sides(side: int, stroke_size: float) -> list[int]:
     """
     halvings = 0
     if stroke_size > 0:
-        halvings = max(0, round(math.log2(side * stroke_size**2 / _BROADEST)))
+        halvings = max(0, round(math.log2(side / _BROADEST) + 2 * math.log2(stroke_size)))
     return [-(-side // 2**level) for level in range(halvings, -1, -1)]
 
 

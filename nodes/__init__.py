@@ -6,6 +6,7 @@ from comfy_api.v0_0_2 import ComfyExtension, io
 
 from .decode import Decoder
 from .encode import Encoder
+from .example import ExamplePicture
 from .feature_transfer import FeatureTransfer
 from .folder import register_model_folder
 from .loader import Loader
@@ -21,6 +22,7 @@ class ArtNetExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
+            ExamplePicture,
             Loader,
             Encoder,
             ZeroChannelPrune,

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..artnet_core import Features
 from .frames import collect, intermediate_dtype
-from .kinds import CATEGORY, FeatureMaps, Model, supported
+from .kinds import CATEGORY, FeatureMaps, model_input, supported
 from .managed import ManagedModel, tiles
 
 
@@ -18,20 +18,22 @@ class Decoder(io.ComfyNode):
             category=CATEGORY,
             description="Turns features back into pictures of the size that was encoded.",
             inputs=[
-                Model.Input("model", tooltip="The model that the features were encoded with."),
                 FeatureMaps.Input("features", tooltip="Features of the content, usually after S² Transfer."),
+                model_input(
+                    "Without it the model that comes with ArtNet is used; take what the features were encoded with."
+                ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="One picture for each that was encoded.")],
             **supported(search_aliases=["style transfer decoder", "decode style"]),
         )
 
     @classmethod
-    def execute(cls, model: ManagedModel, features: Features) -> io.NodeOutput:
+    def execute(cls, features: Features, model: ManagedModel | None = None) -> io.NodeOutput:
         height, width = features.size
-        artnet, rows, count = model.ready(height, width), tiles(), len(features.data)
+        artnet, rows, count = ManagedModel.or_shipped(model).ready(height, width), tiles(), len(features.data)
 
         def decoded(index: int) -> Tensor:
             frame = features.pick(index)
             return rows.run(height, lambda tile: artnet.decode(frame, tile)).movedim(1, -1)
 
-        return io.NodeOutput(collect(count, map(decoded, range(count)), intermediate_dtype()))
+        return io.NodeOutput(collect(count, map(decoded, range(count)), intermediate_dtype(), previewed=True))

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..artnet_core import Features
 from .frames import collect, pictures_of
-from .kinds import CATEGORY, FeatureMaps, Model, supported
+from .kinds import CATEGORY, FeatureMaps, model_input, supported
 from .managed import ManagedModel, tiles
 
 
@@ -19,9 +19,11 @@ class Encoder(io.ComfyNode):
             description="Turns pictures into the features that S² Transfer works on. Content and styles go through the "
             "same encoder. Transparency is ignored.",
             inputs=[
-                Model.Input("model", tooltip="The model; use the same one for content, styles and decoder."),
                 io.Image.Input(
-                    "image", tooltip="One picture or a batch, of any size: content, texture or colour style."
+                    "image", tooltip="One picture or a batch, of any size: content, texture or color style."
+                ),
+                model_input(
+                    "Without it the model that comes with ArtNet is used; take one for content, styles and decoder."
                 ),
             ],
             outputs=[FeatureMaps.Output(display_name="features", tooltip="For S² Transfer or ArtNet Style Mix.")],
@@ -29,14 +31,19 @@ class Encoder(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: ManagedModel, image: Tensor) -> io.NodeOutput:
-        pictures = pictures_of(image, "image")
-        height, width = image.shape[1:3]
-        artnet, rows = model.ready(height, width), tiles()
+    def execute(cls, image: Tensor, model: ManagedModel | None = None) -> io.NodeOutput:
+        return io.NodeOutput(encode(ManagedModel.or_shipped(model), image, "image"))
 
-        def encoded(index: int) -> Tensor:
-            picture = pictures.at(index)
-            return rows.run(height, lambda tile: artnet.encode(picture, tile)).data
 
-        data = collect(len(image), map(encoded, range(len(image))))
-        return io.NodeOutput(Features(data, artnet.layers, artnet.stride, (height, width), artnet.id))
+def encode(model: ManagedModel, image: Tensor, name: str) -> Features:
+    """The features of an IMAGE, on the host's intermediate device; ``name`` is what errors call it."""
+    pictures = pictures_of(image, name)
+    height, width = image.shape[1:3]
+    artnet, rows = model.ready(height, width), tiles()
+
+    def encoded(index: int) -> Tensor:
+        picture = pictures.at(index)
+        return rows.run(height, lambda tile: artnet.encode(picture, tile)).data
+
+    data = collect(len(image), map(encoded, range(len(image))))
+    return Features(data, artnet.layers, artnet.stride, (height, width), artnet.id)

@@ -9,6 +9,21 @@ from .frames import collect_features, features_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
 from .settings import strength_input
 
+METHOD_NAMES = {
+    "artnet": "ArtNet",
+    "s2": "S² (An 2020)",
+    "style_swap": "StyleSwap (Chen 2016)",
+    "adain": "AdaIN (Huang 2017)",
+    "wct": "WCT (Li 2017)",
+    "optimal_wct": "OptimalWCT (Lu 2019)",
+    "avatar": "Avatar-Net (Sheng 2018)",
+    "s2_without_first_adain": "S² without its first AdaIN",
+    "s2_without_last_adain": "S² without its last AdaIN",
+    "s2_without_aggregation": "S², each block by itself",
+    "s2_compared_by_conv1": "S², compared by conv1",
+}
+"""What artists read for each of the core's methods. Workflows of version 0.1.0 hold the core's own names."""
+
 
 class FeatureTransfer(io.ComfyNode):
     @classmethod
@@ -28,8 +43,8 @@ class FeatureTransfer(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "method",
-                    options=list(ALL_METHODS),
-                    default="wct",
+                    options=list(METHOD_NAMES.values()),
+                    default=METHOD_NAMES["wct"],
                     tooltip="How the style is brought to the content; the help page says what each method does to the "
                     "picture.",
                 ),
@@ -42,11 +57,19 @@ class FeatureTransfer(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, method: str | None) -> bool | str:
+        # In place of the host's own look at the list, which lacks the old names. A wired method is not known yet.
+        if method is None or method in METHOD_NAMES or method in METHOD_NAMES.values():
+            return True
+        return f"There is no method {method!r}: choose one of {', '.join(METHOD_NAMES.values())}."
+
+    @classmethod
     def execute(cls, content: Features, style: Features, method: str, strength: float) -> io.NodeOutput:
+        transfer_features = ALL_METHODS[next(key for key, name in METHOD_NAMES.items() if method in (key, name))]
         count = picture_count({"content": len(content.data), "style": len(style.data)})
         content_at, style_at = features_on_device(content), features_on_device(style)
 
         def transfer(index: int) -> Features:
-            return ALL_METHODS[method](content_at(index), style_at(index), strength=strength)
+            return transfer_features(content_at(index), style_at(index), strength=strength)
 
         return io.NodeOutput(collect_features(count, content, style, transfer, float32=True))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 import comfy.model_management as mm
 import comfy.utils
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..artnet_core import Features
@@ -54,29 +56,45 @@ def sides_of(images: Tensor, longer_side: int = 0) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def collect(count: int, frames: Iterable[Tensor], dtype: torch.dtype | None = None) -> Tensor:
+_PREVIEW_SECONDS = 1.0
+_PREVIEW_SIDE = 512
+
+
+def collect(
+    count: int, frames: Iterable[Tensor], dtype: torch.dtype | None = None, *, previewed: bool = False
+) -> Tensor:
     """Takes ``count`` frames ``[1, ...]`` one after the other, with progress and cancel, and gathers them.
 
     Args:
         count: at least 1.
         frames: made as they are asked for.
         dtype: of the result; the first frame's by default.
+        previewed: whether the frames are pictures ``[1, H, W, C]``, of which the node shows the newest about once in a
+            second.
 
     Returns:
         ``[count, ...]`` on the host's intermediate device.
     """
     progress = comfy.utils.ProgressBar(count)
     gathered: Tensor | None = None
+    shown = -_PREVIEW_SECONDS
     mm.throw_exception_if_processing_interrupted()
     for index, frame in enumerate(frames):
         if gathered is None:
             shape = (count, *frame.shape[1:])
             gathered = torch.empty(shape, dtype=dtype or frame.dtype, device=mm.intermediate_device())
         gathered[index : index + 1] = frame
-        progress.update(1)
+        preview = None
+        if previewed and count > 1 and time.monotonic() - shown >= _PREVIEW_SECONDS:
+            preview, shown = ("JPEG", _picture(frame), _PREVIEW_SIDE), time.monotonic()
+        progress.update_absolute(index + 1, count, preview)
         mm.throw_exception_if_processing_interrupted()
     assert gathered is not None
     return gathered
+
+
+def _picture(frame: Tensor) -> Image.Image:
+    return Image.fromarray(frame[0, ..., :3].mul(255).clamp(0, 255).byte().cpu().numpy())
 
 
 def features_on_device(features: Features) -> Callable[[int], Features]:

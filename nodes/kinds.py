@@ -20,3 +20,14 @@ def supported(**fields: Any) -> dict[str, Any]:
     """Those of the fields that this host's ``io.Schema`` knows."""
     known = {field.name for field in dataclasses.fields(io.Schema)}
     return {name: value for name, value in fields.items() if name in known}
+
+
+def advanced(widget: io.Input) -> io.Input:
+    """The same input, folded away until the artist asks for more; older hosts show it among the others."""
+    widget.extra_dict["advanced"] = True
+    return widget
+
+
+def model_input(without: str = "Without it the model that comes with ArtNet is used.") -> io.Input:
+    """A model that need not be wired; ``without`` says what is used then."""
+    return Model.Input("model", optional=True, tooltip=f"From ArtNet Loader. {without}")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from comfy_api.v0_0_2 import io
 
+from ..artnet_core.checkpoint import DEFAULT_MODEL
 from .folder import model_names, model_path
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel
@@ -19,6 +20,7 @@ class Loader(io.ComfyNode):
                 io.Combo.Input(
                     "model_name",
                     options=model_names(),
+                    default=DEFAULT_MODEL,
                     tooltip="The models that come with ArtNet, then the files in models/artnet. artnet.safetensors has "
                     "the boldest strokes; artnet_fast.safetensors takes a quarter to a half of the time and keeps more "
                     "of the picture; artnet_unpruned.safetensors is the first one before pruning.",

@@ -10,7 +10,7 @@ import comfy.ops
 import torch
 
 from .. import artnet_core
-from ..artnet_core.checkpoint import build_model, metadata_of
+from ..artnet_core.checkpoint import DEFAULT_MODEL, build_model, metadata_of, shipped_models
 from ..artnet_core.runtime import Tiles, fastest_dtype, is_out_of_memory, memory_used
 
 
@@ -40,6 +40,14 @@ class ManagedModel:
         """
         device, dtype = mm.unet_offload_device(), _weight_dtype()
         return cls(artnet_core.load(path, device, dtype, operations=_operations()))
+
+    @classmethod
+    def or_shipped(cls, model: ManagedModel | None, name: str = DEFAULT_MODEL) -> ManagedModel:
+        """The model of a node's input, or the shipped one of this name where nothing is wired.
+
+        That one is read anew each time, some 30 ms, so that nothing outlives the node's run.
+        """
+        return cls.open(shipped_models()[name]) if model is None else model
 
     @classmethod
     def adopt(cls, model: artnet_core.ArtNet) -> ManagedModel:

@@ -1,23 +1,35 @@
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.v0_0_2 import io
+from torch import Tensor
 
 from ..artnet_core import Features
 from ..artnet_core.transfer.mix import mix_styles
-from .kinds import CATEGORY, FeatureMaps, supported
+from .encode import encode
+from .kinds import CATEGORY, FeatureMaps, advanced, model_input, supported
+from .managed import ManagedModel
+
+_FIXED = 4
+_MOST = 16
+
+
+def _style(name: str, number: str, optional: bool) -> io.Input:
+    return io.MultiType.Input(
+        name,
+        [io.Image, FeatureMaps],
+        optional=optional,
+        tooltip=f"{number}: a picture, or features from ArtNet Encoder.",
+    )
 
 
 class StyleMix(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         inputs: list[io.Input] = []
-        for number in range(1, 5):
+        for number in range(1, _FIXED + 1):
             optional = number > 2
-            style = FeatureMaps.Input(
-                f"style_{number}",
-                optional=optional,
-                tooltip=f"Style {number}, from an ArtNet Encoder of the same model.",
-            )
             weight = io.Float.Input(
                 f"weight_{number}",
                 optional=optional,
@@ -27,16 +39,39 @@ class StyleMix(io.ComfyNode):
                 step=0.05,
                 tooltip=f"How much style {number} counts beside the others; 0 leaves it out.",
             )
-            inputs += [style, weight]
+            inputs += [_style(f"style_{number}", f"Style {number}", optional), weight]
+        inputs.append(model_input("Pictures are encoded with it; without it with the model that comes with ArtNet."))
+        if hasattr(io, "Autogrow"):
+            names = [f"style_{number}" for number in range(_FIXED + 1, _MOST + 1)]
+            template = io.Autogrow.TemplateNames(_style("style", "A further style", True), names, min=0)
+            inputs.append(
+                io.Autogrow.Input(
+                    "more",
+                    template,
+                    optional=True,
+                    tooltip="Further styles; another input appears with each.",
+                )
+            )
+            inputs.append(
+                advanced(
+                    io.String.Input(
+                        "more_weights",
+                        default="",
+                        optional=True,
+                        tooltip="Weights of the styles from the fifth on, in their order, such as 1, 0.5. Those that "
+                        "are not named count 1.",
+                    )
+                )
+            )
         return io.Schema(
             node_id="ArtNet_StyleMix",
             display_name="ArtNet Style Mix",
             category=CATEGORY,
-            description="Mixes two to four styles into one: strokes from all of them, the more the heavier, and one "
+            description="Mixes several styles into one: strokes from all of them, the more the heavier, and one "
             "palette between theirs.",
             inputs=inputs,
             outputs=[
-                FeatureMaps.Output(display_name="features", tooltip="A texture or colour style for S² Transfer."),
+                FeatureMaps.Output(display_name="features", tooltip="A texture or color style for S² Transfer."),
             ],
             **supported(search_aliases=["blend styles", "style interpolation", "combine styles"]),
         )
@@ -44,15 +79,34 @@ class StyleMix(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        style_1: Features,
-        weight_1: float,
-        style_2: Features,
-        weight_2: float,
-        style_3: Features | None = None,
-        weight_3: float = 1.0,
-        style_4: Features | None = None,
-        weight_4: float = 1.0,
+        model: ManagedModel | None = None,
+        more: dict[str, Tensor | Features | None] | None = None,
+        more_weights: str = "",
+        **numbered: Any,
     ) -> io.NodeOutput:
-        pairs = [(style_1, weight_1), (style_2, weight_2), (style_3, weight_3), (style_4, weight_4)]
-        given = [(style, weight) for style, weight in pairs if style is not None]
-        return io.NodeOutput(mix_styles([style for style, _ in given], [weight for _, weight in given]))
+        styles = {f"style_{number}": numbered.get(f"style_{number}") for number in range(1, _FIXED + 1)} | (more or {})
+        weights = {f"weight_{number}": numbered.get(f"weight_{number}", 1.0) for number in range(1, _FIXED + 1)}
+        of_more = dict(zip(more or {}, further_weights(more_weights), strict=False))
+        given: list[Features] = []
+        of_given: list[float] = []
+        for name, style in styles.items():
+            if style is None:
+                continue
+            if isinstance(style, Tensor):
+                model = ManagedModel.or_shipped(model)
+                style = encode(model, style, name.replace("_", " "))
+            given.append(style)
+            of_given.append(weights.get(name.replace("style", "weight"), of_more.get(name, 1.0)))
+        return io.NodeOutput(mix_styles(given, of_given))
+
+
+def further_weights(text: str) -> list[float]:
+    """The numbers of a text such as ``1, 0.5``.
+
+    Raises:
+        ValueError: something in it is no number.
+    """
+    try:
+        return [float(part) for part in text.replace(";", ",").split(",") if part.strip()]
+    except ValueError as error:
+        raise ValueError(f"more weights: expected numbers such as 1, 0.5, got {text!r}.") from error

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from comfy_api.v0_0_2 import io, ui
+from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import prune_zero_channels
+from ..artnet_core.checkpoint import UNPRUNED_MODEL
 from ..artnet_core.figures import channel_chart
 from .frames import pictures_of
-from .kinds import CATEGORY, Model, supported
+from .kinds import CATEGORY, Model, advanced, model_input, supported
 from .managed import ManagedModel
-from .text import show_text
+from .text import said
 
 
 class ZeroChannelPrune(io.ComfyNode):
@@ -23,15 +24,16 @@ class ZeroChannelPrune(io.ComfyNode):
             description="Cuts channels that are always zero out of a model: smaller and faster. Without calibration "
             "pictures the paintings stay the same.",
             inputs=[
-                Model.Input("model", tooltip="The model to prune; it stays as it is."),
-                io.Float.Input(
-                    "threshold",
-                    default=0.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.01,
-                    tooltip="Largest activation that counts as zero. Above 0 more goes, and pictures change a little; "
-                    "that needs calibration pictures.",
+                advanced(
+                    io.Float.Input(
+                        "threshold",
+                        default=0.0,
+                        min=0.0,
+                        max=100.0,
+                        step=0.01,
+                        tooltip="Largest activation that counts as zero. Above 0 more goes, and pictures change a "
+                        "little; that needs calibration pictures.",
+                    )
                 ),
                 io.Image.Input(
                     "calibration",
@@ -40,6 +42,7 @@ class ZeroChannelPrune(io.ComfyNode):
                     "channels go that are zero on every picture by the weights alone; with them also those that are "
                     "zero on all of these.",
                 ),
+                model_input(f"It stays as it is. Without it {UNPRUNED_MODEL} is pruned, which comes with ArtNet."),
             ],
             outputs=[
                 Model.Output(display_name="model", tooltip="The pruned model; features of the other do not fit it."),
@@ -48,12 +51,17 @@ class ZeroChannelPrune(io.ComfyNode):
                     display_name="chart", tooltip="A chart of the channels that were kept, layer by layer."
                 ),
             ],
-            hidden=[io.Hidden.unique_id],
-            **supported(search_aliases=["prune model", "shrink model", "compress model", "zero channel pruning"]),
+            **supported(
+                search_aliases=["prune model", "shrink model", "compress model", "zero channel pruning"],
+                has_intermediate_output=True,
+            ),
         )
 
     @classmethod
-    def execute(cls, model: ManagedModel, threshold: float, calibration: Tensor | None = None) -> io.NodeOutput:
+    def execute(
+        cls, threshold: float, calibration: Tensor | None = None, model: ManagedModel | None = None
+    ) -> io.NodeOutput:
+        model = ManagedModel.or_shipped(model, UNPRUNED_MODEL)
         pictures: list[Tensor] = []
         height = width = 128  # of the picture that the core measures on when there are none
         if calibration is not None:
@@ -65,5 +73,4 @@ class ZeroChannelPrune(io.ComfyNode):
         total, kept = report.channels
         before, after = (sum(parts) for parts in zip(report.encoder_parameters, report.decoder_parameters, strict=True))
         summary = f"{kept:,} of {total:,} channels kept\n{after:,} of {before:,} parameters"
-        show_text(summary, cls.hidden.unique_id)
-        return io.NodeOutput(ManagedModel.adopt(pruned), str(report), chart, ui=ui.PreviewText(str(report)))
+        return io.NodeOutput(ManagedModel.adopt(pruned), str(report), chart, ui=said(summary))

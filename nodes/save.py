@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from comfy_api.v0_0_2 import io, ui
+from comfy_api.v0_0_2 import io
 
 from ..artnet_core import save
 from .folder import target_path
 from .kinds import CATEGORY, Model, supported
 from .managed import ManagedModel
-from .text import show_text
+from .text import said
 
 
 class SaveModel(io.ComfyNode):
@@ -26,7 +26,6 @@ class SaveModel(io.ComfyNode):
                 ),
             ],
             outputs=[],
-            hidden=[io.Hidden.unique_id],
             is_output_node=True,
             **supported(search_aliases=["save pruned model", "export artnet"]),
         )
@@ -35,6 +34,4 @@ class SaveModel(io.ComfyNode):
     def execute(cls, model: ManagedModel, name: str) -> io.NodeOutput:
         path = target_path(name)
         save(model.model, path)
-        text = f"Saved {path}"
-        show_text(text, cls.hidden.unique_id)
-        return io.NodeOutput(ui=ui.PreviewText(text))
+        return io.NodeOutput(ui=said(f"Saved {path}"))

@@ -1,33 +1,69 @@
-"""The settings that S² Transfer and ArtNet Stylize share."""
+"""The settings that S² Transfer and ArtNet Stylize share, each in one function.
+
+Workflows save the values of a node by their order, so a new setting goes to the end of a node's inputs. What was saved
+before the order of today is put right in ``web/artnet.js``.
+"""
 
 from __future__ import annotations
 
 from comfy_api.v0_0_2 import io
 
 from ..artnet_core.transfer.sandwich import DEFAULT_DETAIL
+from .kinds import advanced
 
 
-def strength_input(*, of_features: bool = False) -> io.Input:
-    unchanged = "0 leaves the content's features as they are" if of_features else "0 leaves the picture as it is"
+def share_input(name: str, default: float, tooltip: str, *, optional: bool = False) -> io.Input:
+    """A slider from 0 to 1."""
     return io.Float.Input(
-        "strength",
-        default=1.0,
+        name,
+        default=default,
         min=0.0,
         max=1.0,
         step=0.05,
-        tooltip=f"{unchanged}, 1 paints it wholly in the style.",
+        display_mode=io.NumberDisplay.slider,
+        optional=optional,
+        tooltip=tooltip,
     )
 
 
 def detail_input() -> io.Input:
-    return io.Float.Input(
+    return share_input(
         "detail",
-        default=DEFAULT_DETAIL,
-        min=0.0,
-        max=1.0,
-        step=0.05,
-        tooltip="0 is painterly: strokes everywhere, small things get lost. 1 copies no strokes and takes "
-        "only colours and contrast.",
+        DEFAULT_DETAIL,
+        "0 is painterly: strokes everywhere, small things get lost. 1 copies no strokes and takes only colors and "
+        "contrast.",
+    )
+
+
+def strength_input(*, of_features: bool = False) -> io.Input:
+    unchanged = "0 leaves the content's features as they are" if of_features else "0 leaves the picture as it is"
+    return share_input("strength", 1.0, f"{unchanged}, 1 paints it wholly in the style.")
+
+
+def style_size_input() -> io.Input:
+    return io.Int.Input(
+        "style_size",
+        default=0,
+        min=0,
+        max=8192,
+        step=8,
+        optional=True,
+        tooltip="Pixels of the longer side that the texture style is resized to: fewer make strokes finer, more make "
+        "them broader. 0 leaves it as it is.",
+    )
+
+
+AUTOMATIC, TEXTURE, COLOR, IMAGE = "automatic", "texture style", "color style", "image"
+
+
+def colors_from_input() -> io.Input:
+    return io.Combo.Input(
+        "colors_from",
+        options=[AUTOMATIC, TEXTURE, COLOR, IMAGE],
+        default=AUTOMATIC,
+        optional=True,
+        tooltip="Whose colors the painting gets. Automatic takes the color style if one is wired, else the texture "
+        "style. With image the picture keeps its own colors.",
     )
 
 
@@ -37,21 +73,25 @@ def steady_input(*, of_features: bool = False) -> io.Input:
         if of_features
         else "keep their places in the scene while they still fit, also where the camera pans"
     )
-    return io.Boolean.Input(
+    steady = io.Boolean.Input(
         "steady",
+        display_name="steady video",
         default=False,
         optional=True,
         tooltip=f"For the frames of a video: strokes {where}, so they flicker less. Leave it off for a batch of "
         "different pictures.",
     )
+    return advanced(steady)
 
 
 def patch_size_input() -> io.Input:
-    return io.Int.Input(
+    patch_size = io.Int.Input(
         "patch_size",
         default=3,
         min=1,
         max=7,
         step=2,
+        optional=True,
         tooltip="Size of the pieces that are copied from the style, odd. Larger ones keep longer strokes together.",
     )
+    return advanced(patch_size)

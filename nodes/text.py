@@ -1,15 +1,8 @@
-"""Text that a node shows on itself."""
+"""What a node says on itself and, if it is a warning, beside the graph; ``web/artnet.js`` shows both."""
 
 from __future__ import annotations
 
-from server import PromptServer
 
-
-def show_text(text: str, node_id: str | None) -> None:
-    """Shows a line or two on a node while the page is open.
-
-    Pages draw the texts that nodes give as output for a few of the host's own nodes only; what is sent as progress they
-    draw on any.
-    """
-    if node_id:
-        PromptServer.instance.send_progress_text(text, node_id)
+def said(text: str = "", warning: str = "") -> dict[str, list[str]]:
+    """The ``ui`` of a node that shows a text, or takes the last one away, and warns of something."""
+    return {"text": [line for line in (text, warning) if line], "artnet_warning": [warning] if warning else []}

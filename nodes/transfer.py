@@ -19,7 +19,7 @@ class S2Transfer(io.ComfyNode):
             node_id="ArtNet_S2Transfer",
             display_name="S² Transfer",
             category=CATEGORY,
-            description="The sandwich swap transform: gives the content the strokes of one picture and the colours of "
+            description="The sandwich swap transform: gives the content the strokes of one picture and the colors of "
             "the same or another one.",
             inputs=[
                 FeatureMaps.Input("content", tooltip="Features of the pictures to paint."),
@@ -28,24 +28,32 @@ class S2Transfer(io.ComfyNode):
                     tooltip="Features of the picture whose strokes are copied: one, or one for each content. "
                     "Several paint a single content once in each.",
                 ),
-                strength_input(of_features=True),
                 detail_input(),
-                patch_size_input(),
-                steady_input(of_features=True),
+                strength_input(of_features=True),
                 FeatureMaps.Input(
                     "color_style",
                     optional=True,
-                    tooltip="Features of the picture whose colours are taken; the texture style's without it.",
+                    tooltip="Features of the picture whose colors are taken; the texture style's without it.",
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
                     tooltip="Where to paint: white is painted, black stays. Of any size; one, or one for each content.",
                 ),
+                steady_input(of_features=True),
+                patch_size_input(),
             ],
             outputs=[FeatureMaps.Output(display_name="features", tooltip="For ArtNet Decoder.")],
             **supported(
-                search_aliases=["S2", "style transfer", "neural style", "style swap", "adain", "sandwich swap"]
+                search_aliases=[
+                    "S2",
+                    "art style",
+                    "style transfer",
+                    "neural style",
+                    "style swap",
+                    "adain",
+                    "sandwich swap",
+                ]
             ),
         )
 
@@ -54,12 +62,12 @@ class S2Transfer(io.ComfyNode):
         cls,
         content: Features,
         texture_style: Features,
-        strength: float,
         detail: float,
-        patch_size: int,
-        steady: bool = False,
+        strength: float,
         color_style: Features | None = None,
         mask: Tensor | None = None,
+        steady: bool = False,
+        patch_size: int = 3,
     ) -> io.NodeOutput:
         pictures = {
             "content": len(content.data),

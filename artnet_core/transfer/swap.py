@@ -89,7 +89,7 @@ def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
 
 def check_patch_size(patch_size: int) -> None:
     """Raises ValueError unless it is odd and positive."""
-    if patch_size < 1 or patch_size % 2 == 0:
+    if not isinstance(patch_size, int) or patch_size < 1 or patch_size % 2 == 0:
         raise ValueError(f"patch_size must be an odd number of positions (1, 3, 5, ...), got {patch_size}.")
 
 

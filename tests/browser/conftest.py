@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from host.host import Host
+from host.install_host import newest_front_end
 from playwright.sync_api import Browser, sync_playwright
 
 from .page import ComfyPage
 
+REPOSITORY = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",  # a container's root user has no other way
@@ -34,6 +37,19 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session", params=["own", "newest"])
+def host(request: pytest.FixtureRequest, host_install: Path) -> Iterator[Host]:
+    """A server with this repository as its only node pack, once with its own page and once with the newest one."""
+    arguments = ["--force-fp32"]
+    if request.param == "newest":
+        front_end = newest_front_end(host_install)
+        if front_end is None:
+            pytest.skip("a checkout is tested with its own page")
+        arguments += ["--front-end-root", str(front_end)]
+    with Host(host_install, {"ArtNet": REPOSITORY}, arguments=arguments) as running:
+        yield running
 
 
 def _scope(**_arguments: object) -> str:

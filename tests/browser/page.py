@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,8 +30,37 @@ WATCH_RUN = """() => {
     window.app.api.addEventListener(event, () => { window.testRunEnded = true; }, {once: true});
 }"""
 RUN_ENDED = "() => window.testRunEnded"
+# Classic nodes have their title above their place, and all of it in boundingRect; of Vue nodes only the page knows.
+BOXES = """vue => window.app.graph.nodes.map(node => {
+  const drawn = vue && document.querySelector(`[data-node-id="${node.id}"]`)?.getBoundingClientRect();
+  const [x, y, width, height] = drawn ? [drawn.x, drawn.y, drawn.width, drawn.height] : [...node.boundingRect];
+  return {name: `${node.id} ${node.title}`, x, y, width, height};
+})"""
+WIRES_BEHIND = """() => {
+  const behind = [];
+  for (const link of window.app.graph.links.values()) {
+    const from = window.app.graph.getNodeById(link.origin_id), to = window.app.graph.getNodeById(link.target_id);
+    const start = from.pos[0] + from.size[0], end = to.pos[0];
+    const top = Math.min(from.pos[1], to.pos[1]), bottom = Math.max(from.pos[1], to.pos[1]);
+    for (const node of window.app.graph.nodes)
+      if (node.pos[0] > start && node.pos[0] + node.size[0] < end && node.pos[1] <= bottom + 100
+          && node.pos[1] + node.size[1] >= top) behind.push(`${from.title} to ${to.title} behind ${node.title}`);
+  }
+  return behind;
+}"""
+SLOT_COLORS_OF_VUE = """type => {
+  const style = getComputedStyle(document.documentElement);
+  const node = window.app.graph.nodes.find(found => found.type === type);
+  const color = slot => style.getPropertyValue(`--color-datatype-${slot.type}`).trim();
+  return Object.fromEntries([...node.inputs, ...node.outputs].map(slot => [slot.name, color(slot)]));
+}"""
+SLOT_COLORS = """type => {
+  const node = window.app.graph.nodes.find(found => found.type === type);
+  return Object.fromEntries([...node.inputs, ...node.outputs].map(slot => [slot.name, slot.color_on]));
+}"""
 FIT_VIEW = "() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')"
-RUN_BUTTON = '[data-testid="queue-button"] button'
+# Older pages name the box around the button, newer ones the button itself.
+RUN_BUTTON = 'button[data-testid="queue-button"], [data-testid="queue-button"] button'
 SECONDS = 60.0
 MOTION_SECONDS = 1.0
 
@@ -76,6 +106,26 @@ class ComfyPage:
     def missing_nodes(self) -> list[str]:
         """The types of the open workflow's nodes, inside subgraphs too, that no pack defines."""
         return self.page.evaluate(MISSING)
+
+    def overlapping_nodes(self) -> list[str]:
+        """Pairs of nodes of the open workflow that lie on each other."""
+        boxes = self.page.evaluate(BOXES, self._vue_nodes)
+        return [
+            f"{first['name']} and {second['name']}"
+            for first, second in itertools.combinations(boxes, 2)
+            if first["x"] < second["x"] + second["width"]
+            and second["x"] < first["x"] + first["width"]
+            and first["y"] < second["y"] + second["height"]
+            and second["y"] < first["y"] + first["height"]
+        ]
+
+    def wires_behind_nodes(self) -> list[str]:
+        """Wires of the open workflow that pass a node on their way."""
+        return self.page.evaluate(WIRES_BEHIND)
+
+    def slot_colors(self, node_type: str) -> dict[str, str]:
+        """The colors of a node's sockets, by name."""
+        return self.page.evaluate(SLOT_COLORS_OF_VUE if self._vue_nodes else SLOT_COLORS, node_type)
 
     def to_api_prompt(self) -> dict[str, Any]:
         """The open workflow as the page would send it to the server."""

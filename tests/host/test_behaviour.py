@@ -18,7 +18,7 @@ from artnet_core.transfer.mask import mask_images
 from artnet_core.transfer.methods import ALL_METHODS
 
 from .conftest import ELSEWHERE_MODEL, REPOSITORY
-from .host import Host, Interrupted, NodeFailed, raise_if_failed
+from .host import Host, Interrupted, NodeFailed, Refused, raise_if_failed
 from .pictures import example, pixels, saved, scaled
 
 WIDTH, HEIGHT = 120, 90
@@ -78,6 +78,14 @@ def decode(features: str, model: str = "model") -> dict[str, Any]:
     return node("ArtNet_Decoder", model=(model, 0), features=(features, 0))
 
 
+def without_model(spec: dict[str, Any]) -> dict[str, Any]:
+    return spec | {"inputs": {name: value for name, value in spec["inputs"].items() if name != "model"}}
+
+
+def mix(first: str, second: str) -> dict[str, Any]:
+    return node("ArtNet_StyleMix", style_1=(first, 0), weight_1=1.0, style_2=(second, 0), weight_2=0.5)
+
+
 def preview(image: str) -> dict[str, Any]:
     return node("PreviewImage", images=(image, 0))
 
@@ -109,6 +117,49 @@ IDENTITIES: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
     "stylize, mask of zeros": ({"mask": solid_mask(0.0), "a": stylize(mask=("mask", 0))}, "a", "content"),
     "stylize, mask of ones": ({"mask": solid_mask(1.0), "a": stylize(mask=("mask", 0)), "b": stylize()}, "a", "b"),
     "stylize, strength 0": ({"a": stylize(strength=0.0)}, "a", "content"),
+    "stylize, the shipped model": ({"a": without_model(stylize()), "b": stylize()}, "a", "b"),
+    "stylize, colors from the image": (
+        {"a": stylize(colors_from="image"), "b": stylize(color_style=("content", 0))},
+        "a",
+        "b",
+    ),
+    "stylize, colors from the texture style": (
+        {"a": stylize(colors_from="texture style", color_style=("content", 0)), "b": stylize()},
+        "a",
+        "b",
+    ),
+    "stylize, colors from the color style": (
+        {
+            "a": stylize(colors_from="color style", color_style=("content", 0)),
+            "b": stylize(color_style=("content", 0)),
+        },
+        "a",
+        "b",
+    ),
+    "encoder and decoder, the shipped model": (
+        {
+            "f": without_model(encode("content")),
+            "a": without_model(decode("f")),
+            "g": encode("content"),
+            "b": decode("g"),
+        },
+        "a",
+        "b",
+    ),
+    "feature transfer, a method's new and old name": (
+        {**FEATURES, "a": feature_transfer("AdaIN (Huang 2017)"), "b": feature_transfer("adain")},
+        "a",
+        "b",
+    ),
+    "a mix of pictures is that of their features": (
+        {
+            **FEATURES,
+            "a": mix("content", "style_features"),
+            "b": mix("content_features", "style_features"),
+        },
+        "a",
+        "b",
+    ),
     "stylize, style as colour style": ({"a": stylize(color_style=("style", 0)), "b": stylize()}, "a", "b"),
     "stylize, a style of another size": (
         {
@@ -240,6 +291,29 @@ def test_a_broken_picture_among_styles_is_named_at_another_size_too(odd_host: Ho
     }
     with pytest.raises(NodeFailed, match=r"texture style, picture 2: .* not finite"):
         odd_host.run(graph(odd_host, **nodes))
+
+
+def test_a_method_that_does_not_exist_is_refused(odd_host: Host) -> None:
+    nodes = {**FEATURES, "a": feature_transfer("cezanne"), "b": decode("a"), "out": preview("b")}
+    with pytest.raises(Refused, match=r"There is no method 'cezanne': choose one of ArtNet, S² \(An 2020\)"):
+        odd_host.run(graph(odd_host, **nodes))
+
+
+def test_without_a_model_the_unpruned_one_is_pruned(odd_host: Host) -> None:
+    entry = odd_host.run(
+        {
+            "prune": node("ArtNet_ZeroChannelPrune", threshold=0.0),
+            "out": node("PreviewImage", images=("prune", 2)),
+        }
+    )
+    assert text(entry, "prune").startswith("2,504 of 4,992 channels kept\n")
+
+
+@pytest.mark.parametrize(("value", "warnings"), [(0.0, 1), (0.5, 0)])
+def test_an_empty_mask_is_warned_of(odd_host: Host, value: float, warnings: int) -> None:
+    nodes = {"mask": solid_mask(value), "a": stylize(mask=("mask", 0), strength=0.99), "out": preview("a")}
+    said = odd_host.run(graph(odd_host, **nodes))["outputs"]["a"]
+    assert said["text"] == said["artnet_warning"] == ["The mask is empty: nothing is painted."] * warnings
 
 
 @pytest.mark.parametrize("method", ["wct", "adain"])
@@ -391,6 +465,11 @@ ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
         {"mask": solid_mask(1.0), "any": node("Odd_Any", value=("mask", 0)), "out": stylize("any")},
         "ArtNet_Stylize",
         "image: expected pictures with red, green, blue and perhaps transparency, as Load Image gives them",
+    ),
+    "colors from a color style that is not there": (
+        {"out": stylize(colors_from="color style")},
+        "ArtNet_Stylize",
+        "Colors from color style: no picture is wired to color style.",
     ),
     "NaN in the image": (
         {"nan": odd("content", "nan"), "out": stylize("nan")},

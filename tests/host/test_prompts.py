@@ -123,14 +123,18 @@ def test_pictures_are_the_cores(host: Host, name: str) -> None:
         assert difference.max() <= TOLERANCE, node
 
 
-def test_the_prune_report_is_shown_on_its_node(host: Host) -> None:
+def test_what_was_pruned_is_said(host: Host) -> None:
     prompt = read_prompt("prune_and_compare")
     upload_examples(host, prompt)
     # The host shows nothing for a node whose result it still has.
     prompt["prune"]["inputs"]["threshold"] = 0.01
-    (report,) = host.run(prompt)["outputs"]["prune"]["text"]
+    prompt["show"] = {"class_type": "PreviewAny", "inputs": {"source": ["prune", 1]}}
+    outputs = host.run(prompt)["outputs"]
+    (summary,), (report,) = outputs["prune"]["text"], outputs["show"]["text"]
     model = artnet.load(shipped_models()[UNPRUNED_MODEL])
     with torch.inference_mode():
         _, expected = artnet.prune_zero_channels(model, scaled("astronaut.jpg", 192, 192), 0.01)
+    total, kept = expected.channels
+    assert summary.startswith(f"{kept:,} of {total:,} channels kept\n")
     assert report.splitlines()[:-1] == str(expected).splitlines()[:-1]
     assert report.splitlines()[-1].startswith("largest difference on 1 pictures: features ")

@@ -6,6 +6,7 @@ import json
 import re
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from .host import Host
 
 REPOSITORY = Path(__file__).parents[2]
 NODES = json.loads((Path(__file__).parent / "schema.json").read_text())
-LANGUAGES = ("en", "zh", "ja", "fr", "de")
+LANGUAGES = ("en", "zh", "ja", "fr", "de")  # which help pages are written in
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -42,8 +43,9 @@ def test_templates_with_thumbnails(host: Host) -> None:
     names = {path.stem for path in (REPOSITORY / "example_workflows").glob("*.json")}
     assert set(host.get("/workflow_templates")["ArtNet"]) == names
     for name in names:
-        assert host.get(f"/api/workflow_templates/ArtNet/{name}.json")["nodes"]
-        thumbnail = Image.open(BytesIO(host.get(f"/api/workflow_templates/ArtNet/{name}.jpg", parse=False)))
+        address = f"/api/workflow_templates/ArtNet/{quote(name)}"
+        assert host.get(f"{address}.json")["nodes"]
+        thumbnail = Image.open(BytesIO(host.get(f"{address}.jpg", parse=False)))
         assert thumbnail.size == (400, 400)
 
 

@@ -3,7 +3,8 @@
 ``python -m benchmarks.quality --heldout FOLDER --out FOLDER`` reads ``photo_*`` and ``art_*`` from a folder, draws
 pairs of them, the same ones each time, and scores every painter on all pairs: edges kept and texture met as
 :mod:`benchmarks.judge` sees them, and colours. The photograph itself and the style itself are the ends of the scale.
-Scores go to the output folder pair by pair, so a run that was stopped goes on where it was.
+Scores go to the output folder pair by pair, so a run that was stopped goes on where it was. They are kept by model and
+arguments: after a change of the code take another folder.
 
 Our settings have names and arguments of ``model.stylize``. Several values of one argument make a curve, which is
 compared with each other method at that method's own edges:

@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artnet_core.transfer.adain import align, channel_statistics
-from artnet_core.transfer.baselines import transport_rotation
-from artnet_core.transfer.gaussian import fit_gaussian
+from artnet_core.transfer.gaussian import fit_gaussian, transport_rotation
 from benchmarks.peers import Peer, Place, Stylize, adain_between, vgg_encoder, wct_between
 
 

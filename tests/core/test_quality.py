@@ -99,7 +99,7 @@ def test_settings_are_points_of_curves(model: artnet.ArtNet) -> None:
 
 @pytest.mark.parametrize("setting", ["ours:details=0.1", "ours:detail", ":detail=0.1"])
 def test_settings_of_another_form_are_refused(setting: str) -> None:
-    with pytest.raises(ValueError, match="takes NAME:key=value, keys detail, .*model"):
+    with pytest.raises(ValueError, match=r"takes NAME:key=value, keys detail, .*model"):
         our_painters(setting)
 
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
-from .cli import COLOR_OF_CONTENT, StoppedError, say, settings_of
+from .console import StoppedError, say
 from .features import Features
+from .files.metadata import Metadata
+from .files.saving import check_target
 from .images import (
     Picture,
     PictureError,
@@ -27,11 +29,10 @@ from .images import (
     sort_pictures,
     write_frames,
 )
-from .metadata import Metadata
 from .model import ArtNet
+from .options import COLOR_OF_CONTENT, settings_of
 from .pipeline import Encoded, Settings, paint_frame
 from .runtime import Tiles
-from .saving import check_target
 from .transfer.mask import mask_images
 from .transfer.mix import mix_styles
 from .video.steadiness import TemporalState

@@ -13,15 +13,15 @@ from tqdm import tqdm
 
 from .batch import stylize
 from .checkpoint import load, save
-from .cli import say
 from .compare import compare_methods
+from .console import say
 from .figures import channel_chart, zero_chart
+from .files.saving import check_place, save_images
 from .images import check_ending, file_identity, pictures_in, read_picture
 from .model import ArtNet
 from .pruning.channels import channel_table, measure_channels, zeros_over_pictures
 from .pruning.zero_channels import multiply_adds_per_pixel, parameters, prune_zero_channels
 from .runtime import fastest_dtype
-from .saving import check_place, save_images
 from .transfer.methods import ALL_METHODS, METHODS
 
 _MOST_ITEMS, _LONGEST_TEXT, _LINE = 8, 400, 78

@@ -1,7 +1,8 @@
 """Pictures: what counts as one, and files to tensors and back.
 
-:mod:`~artnet_core.opening`, :mod:`~artnet_core.decoding` and :mod:`~artnet_core.saving` know the formats,
-:mod:`~artnet_core.profiles` the colours, :mod:`~artnet_core.metadata` what else files say.
+:mod:`~artnet_core.files.opening`, :mod:`~artnet_core.files.decoding` and :mod:`~artnet_core.files.saving` know the
+formats,
+:mod:`~artnet_core.files.profiles` the colours, :mod:`~artnet_core.files.metadata` what else files say.
 """
 
 from __future__ import annotations
@@ -21,21 +22,25 @@ import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from .decoding import TURNED, Decoded, decode
-from .metadata import Metadata, orientation_of
-from .opening import PictureError as PictureError
-from .opening import open_picture, readable_suffixes, speaking_of
-from .saving import check_target, save_deep, save_images
-from .saving import writable_suffixes as writable_suffixes
+from .files.decoding import TURNED, Decoded, decode
+from .files.metadata import Metadata, orientation_of
+from .files.opening import PictureError as PictureError
+from .files.opening import open_picture, readable_suffixes, speaking_of
+from .files.saving import check_target, save_deep, save_images
+from .files.saving import writable_suffixes as writable_suffixes
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-"""The endings of the commonest picture files; :func:`~artnet_core.opening.readable_suffixes` has all."""
+"""The endings of the commonest picture files; :func:`~artnet_core.files.opening.readable_suffixes` has all."""
 
 UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises for a file that is no picture, is damaged, or holds too many pixels to be meant."""
 
 # Values of 8-bit pictures that nobody has divided by 255 lie far above this, those of HDR pictures seldom.
 _BRIGHTEST = 16.0
+
+
+def _has_values(images: Tensor) -> bool:
+    return not images.is_meta
 
 
 def check_images(images: object) -> None:
@@ -57,7 +62,7 @@ def check_images(images: object) -> None:
         raise ValueError(f"Images must be a tensor [B, 3, H, W] of RGB pictures, got {list(images.shape)}{hint}.")
     if images.numel() == 0:
         raise ValueError(f"The picture is empty: its shape is {list(images.shape)}.")
-    if images.layout != torch.strided or images.is_meta:
+    if images.layout != torch.strided or not _has_values(images):
         raise ValueError(f"Pictures must be dense tensors with values, got {images.layout} on {images.device}.")
     if not images.is_floating_point():
         raise ValueError(f"The picture is of {images.dtype}, expected floating values of 0..1: divide 8 bits by 255.")

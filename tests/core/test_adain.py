@@ -57,7 +57,7 @@ def test_a_single_position_becomes_the_styles_mean() -> None:
 def test_backends_that_do_not_mix_precisions_give_the_same(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     content, style = torch.rand(2, 3, 6, 5).to(dtype), torch.rand(2, 3, 4, 7).to(dtype)
     mixed = adain(content, style)
-    monkeypatch.setattr(importlib.import_module("artnet_core.adain"), "_MIXING_DEVICES", ())
+    monkeypatch.setattr(importlib.import_module("artnet_core.transfer.adain"), "_MIXING_DEVICES", ())
     torch.testing.assert_close(adain(content, style), mixed)
 
 

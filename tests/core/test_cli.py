@@ -25,9 +25,10 @@ from PIL import Image
 import artnet_core as artnet
 from artnet_core import batch
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
-from artnet_core.cli import SETTINGS, main
+from artnet_core.cli import main
 from artnet_core.commands import summary
 from artnet_core.images import Picture, read_frames, read_picture, write_picture
+from artnet_core.options import SETTINGS
 from artnet_core.pipeline import Settings
 from artnet_core.runtime import fastest_dtype
 from artnet_core.transfer.mask import mask_images

@@ -18,6 +18,8 @@ import torch
 from PIL import Image, ImageCms, PngImagePlugin, features
 from torch import Tensor
 
+from artnet_core.files.opening import readable_suffixes
+from artnet_core.files.saving import writable_suffixes
 from artnet_core.images import (
     Picture,
     PictureError,
@@ -31,8 +33,6 @@ from artnet_core.images import (
     write_frames,
     write_picture,
 )
-from artnet_core.opening import readable_suffixes
-from artnet_core.saving import writable_suffixes
 
 from .conftest import EXAMPLES
 

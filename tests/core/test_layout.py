@@ -14,13 +14,13 @@ PACKAGE = Path(__file__).parents[2] / "artnet_core"
 
 # Rooms, from the ground up. A room may import from its own floor and from those below.
 FLOORS = (
-    {"images", "network"},
-    {"features", "transfer", "runtime", "scores"},
-    {"video"},
+    {"files", "network", "resizing", "console", "options", "__init__"},
+    {"images", "features", "transfer", "runtime", "scores"},
+    {"video", "finish"},
     {"pipeline"},
     {"model"},
     {"checkpoint", "pruning", "figures"},
-    {"compare", "cli", "__init__", "__main__"},
+    {"compare", "batch", "commands", "cli", "__main__"},
 )
 
 # What pyproject names as dependencies, and torchvision, whose MobileNetV2 can be pruned.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LANGUAGES = ["de", "en", "fr", "ja", "zh"]
+LANGUAGES = ["de", "en", "es", "fr", "it", "ja", "ko", "pt-BR", "ru", "zh", "zh-TW"]
 
 
 def read(path: Path) -> dict[str, Any]:

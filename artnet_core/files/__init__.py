@@ -1,0 +1,1 @@
+"""Picture files: opened, decoded, their colours and words understood, and written."""

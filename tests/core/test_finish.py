@@ -1,0 +1,135 @@
+"""The finish: nearer to the style, lines kept, no specks, no wrinkles, and nothing but the painting changed."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import artnet_core as artnet
+from artnet_core.finish import finish, recolor
+from artnet_core.pipeline import Encoded, Settings, paint_frame
+from artnet_core.scores import RandomTextureNetwork, color_distance, edge_ssim, style_distance
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def small(photo: Tensor) -> Tensor:
+    return photo[..., 24:152, 48:176]
+
+
+@pytest.fixture(scope="module")
+def painted(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> Tensor:
+    return model.stylize(small, painting)
+
+
+@pytest.fixture(scope="module")
+def finished(model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor) -> Tensor:
+    return finish(model.encoder, painted, small, painting, steps=STEPS)
+
+
+def test_nearer_to_the_style_with_the_lines_of_the_photograph(
+    painted: Tensor, finished: Tensor, small: Tensor, painting: Tensor
+) -> None:
+    """By networks that it does not see."""
+    judge = RandomTextureNetwork()
+    assert style_distance(painting, finished, judge) < 0.95 * style_distance(painting, painted, judge)
+    assert edge_ssim(small, finished) > edge_ssim(small, painted) - 0.02
+    assert finished.min() >= 0 and finished.max() <= 1
+
+
+def test_no_steps_change_nothing(model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor) -> None:
+    assert torch.equal(finish(model.encoder, painted, small, painting, steps=0), painted)
+
+
+def test_only_the_painting_changes(
+    model: artnet.ArtNet, painted: Tensor, finished: Tensor, small: Tensor, painting: Tensor
+) -> None:
+    """Also where a host has made all tensors for inference alone; random numbers of others stay the same."""
+    before, given = copy.deepcopy(model.encoder.state_dict()), painted.clone()
+    state = torch.get_rng_state()
+    with torch.inference_mode():
+        again = finish(artnet.load().encoder, painted.clone(), small.clone(), painting.clone(), steps=STEPS)
+    assert torch.allclose(again, finished, atol=1e-4)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(painted, given)
+    for name, value in model.encoder.state_dict().items():
+        assert torch.equal(value, before[name]) and not value.requires_grad
+
+
+def test_it_can_be_stopped_within_a_step(
+    model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor
+) -> None:
+    shares: list[float] = []
+
+    def progress(share: float) -> None:
+        shares.append(share)
+        if len(shares) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finish(model.encoder, painted, small, painting, steps=10, progress=progress)
+    assert shares == [0.1, 0.2]
+
+
+def chroma(images: Tensor) -> Tensor:
+    return (images - images.mean(1, keepdim=True)).abs()
+
+
+def test_no_coloured_specks_under_a_style_in_black_and_white(
+    model: artnet.ArtNet, small: Tensor, painting: Tensor
+) -> None:
+    grey = painting.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    painted = model.stylize(small, grey)
+    result = finish(model.encoder, painted, small, grey, steps=STEPS)
+    assert chroma(result).mean() < chroma(painted).mean() + 2 / 255
+
+
+def test_no_wrinkles_where_the_photograph_is_flat(model: artnet.ArtNet, painting: Tensor) -> None:
+    """A sky over a dark hill: what varies in the sky does not multiply."""
+    sky = torch.full((1, 3, 128, 128), 0.7)
+    sky[..., 80:, :] = 0.2
+    painted = model.stylize(sky, painting)
+    result = finish(model.encoder, painted, sky, painting, steps=STEPS)
+
+    def roughness(images: Tensor) -> Tensor:
+        return images[..., :64, :].diff(dim=3).abs().mean()
+
+    assert roughness(result) < 1.5 * roughness(painted) + 1 / 255
+
+
+def test_colours_of_another_picture(model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor) -> None:
+    painted = model.stylize(small, painting, palette)
+    result = finish(model.encoder, painted, small, painting, palette, STEPS)
+    assert color_distance(palette, result) < color_distance(painting, result)
+
+
+def test_recoloured(painting: Tensor, palette: Tensor) -> None:
+    recoloured = recolor(painting, palette)
+    assert recoloured.shape == painting.shape
+    assert color_distance(palette, recoloured) < 0.4 * color_distance(palette, painting)
+
+
+def test_as_a_setting(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    shares: list[float] = []
+    content, style = Encoded(model, small), Encoded(model, painting)
+    settings = Settings(finish=4)
+    result = paint_frame(model, content, style, settings=settings, progress=shares.append)
+    plain = paint_frame(model, content, style)
+    assert not torch.equal(result, plain)
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
+    half = paint_frame(model, content, style, settings=Settings(strength=0.5, finish=4))
+    assert F.l1_loss(half, small) < F.l1_loss(result, small)
+    unchanged = paint_frame(model, content, style, settings=Settings(strength=0.0, finish=4))
+    assert torch.equal(unchanged, small)
+
+
+def test_wrong_numbers(model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor) -> None:
+    with pytest.raises(ValueError, match="finish must not be negative"):
+        finish(model.encoder, painted, small, painting, steps=-1)
+    with pytest.raises(ValueError, match="one size"):
+        finish(model.encoder, painted, small[..., 1:], painting)

@@ -108,7 +108,8 @@ class ComfyPage:
         return self.page.evaluate(MISSING)
 
     def overlapping_nodes(self) -> list[str]:
-        """Pairs of nodes of the open workflow that lie on each other."""
+        """Pairs of nodes of the open workflow that lie on each other once it has come to rest."""
+        self.page.wait_for_timeout(MOTION_SECONDS * 1000)
         boxes = self.page.evaluate(BOXES, self._vue_nodes)
         return [
             f"{first['name']} and {second['name']}"

@@ -94,6 +94,8 @@ def test_workflows_of_version_0_1_0_send_what_they_sent(page: ComfyPage, path: P
     now, then = sent_prompt(page), read(OLD_PROMPTS / path.name)
     assert now.keys() == then.keys()
     for node, spec in then.items():
+        if not spec["class_type"].startswith("ArtNet_"):
+            continue  # the host's own nodes change with it
         inputs = now[node]["inputs"]
         assert {name: inputs[name] for name in spec["inputs"]} == spec["inputs"]
         assert {name: inputs[name] for name in inputs.keys() - spec["inputs"].keys()}.items() <= {
@@ -134,7 +136,7 @@ def test_an_empty_mask_is_named_on_the_node_and_beside_the_graph(page: ComfyPage
         }"""
     )
     raise_if_failed(page.press_run())
-    page.page.locator(".p-toast-message", has_text=EMPTY).first.wait_for()
+    page.page.locator('[role="alert"]', has_text=EMPTY).first.wait_for()
     assert shown_texts(page) == [EMPTY]
     page.page.evaluate(
         """() => {

@@ -39,8 +39,16 @@ def pixels(images: list[Image.Image]) -> Tensor:
     return torch.stack([torch.from_numpy(np.array(image)).int() for image in images])
 
 
+def upload(host: Host, name: str) -> str:
+    """Puts an example into the server's input folder, as PNG: hosts decode JPEG differently. Returns its name there."""
+    path = (host.base / "input" / name).with_suffix(".png")
+    with Image.open(example(name)) as image:
+        image.save(path)
+    return path.name
+
+
 def upload_examples(host: Host, prompt: dict[str, Any]) -> None:
-    """Puts all examples that a prompt loads into the server's input folder."""
+    """Puts all examples that a prompt loads into the server's input folder, and names them in the prompt as there."""
     for node in prompt.values():
         if node["class_type"] == "LoadImage":
-            host.upload(example(node["inputs"]["image"]))
+            node["inputs"]["image"] = upload(host, node["inputs"]["image"])

@@ -225,8 +225,8 @@ EXAMPLES: dict[str, Example] = {
                     {"content": ("encode", 0), "texture_style": ("mix", 0)},
                     {"detail": 0.2},
                 ),
-                Node("decode", "ArtNet_Decoder", {"features": ("transfer", 0)}),
             ),
+            (Node("decode", "ArtNet_Decoder", {"features": ("transfer", 0)}),),
             (save("decode"),),
         ),
         "save",
@@ -481,6 +481,8 @@ def workflow(title: str, info: Mapping[str, Any]) -> dict[str, Any]:
                 entry: dict[str, Any] = {"name": name, "type": wire_type, "link": None}
                 if _is_widget(wire_type, options):
                     entry["widget"] = {"name": name}
+                    if name == "picture":
+                        entry["label"] = node.title.lower()  # in an app all settings stand in one list
                     values.append(node.values.get(name, _default(wire_type, options)))
                     if options.get("control_after_generate"):
                         values.append("fixed")

@@ -293,6 +293,23 @@ def test_a_broken_picture_among_styles_is_named_at_another_size_too(odd_host: Ho
         odd_host.run(graph(odd_host, **nodes))
 
 
+def test_styles_beyond_the_fourth(odd_host: Host) -> None:
+    if "more" not in odd_host.object_info("ArtNet_StyleMix")["input"]["optional"]:
+        pytest.skip("inputs do not grow on this host")
+    grown = mix("content_features", "style_features")
+    grown["inputs"] |= {"more.style_5": ["plain", 0], "more.style_6": ["style", 0], "more_weights": "0.25"}
+    three = mix("content_features", "style_features")
+    three["inputs"] |= {"style_3": ["plain", 0], "weight_3": 0.25, "style_4": ["style", 0], "weight_4": 1.0}
+    nodes = {
+        **FEATURES,
+        "plain": node("EmptyImage", width=WIDTH, height=HEIGHT, batch_size=1, color=255),
+        "a": grown,
+        "b": three,
+        "equal": equal("a", "b"),
+    }
+    assert text(odd_host.run(graph(odd_host, **nodes)), "equal") == "True"
+
+
 def test_a_method_that_does_not_exist_is_refused(odd_host: Host) -> None:
     nodes = {**FEATURES, "a": feature_transfer("cezanne"), "b": decode("a"), "out": preview("b")}
     with pytest.raises(Refused, match=r"There is no method 'cezanne': choose one of ArtNet, S² \(An 2020\)"):

@@ -37,6 +37,8 @@ DEFAULTS = {
     "steady": False,
     "style_size": 0,
     "colors_from": "automatic",
+    "stroke_size": 0,
+    "finish": 0,
 }
 EMPTY = "The mask is empty: nothing is painted."
 
@@ -111,6 +113,8 @@ def test_workflows_of_version_0_1_0_send_what_they_sent(page: ComfyPage, path: P
         assert {name: inputs[name] for name in spec["inputs"]} == spec["inputs"]
         assert {name: inputs[name] for name in inputs.keys() - spec["inputs"].keys()}.items() <= {
             ("colors_from", "automatic"),
+            ("stroke_size", 0),
+            ("finish", 0),
             ("more_weights", ""),
         }
 

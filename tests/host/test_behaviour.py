@@ -161,22 +161,6 @@ IDENTITIES: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
         "b",
     ),
     "stylize, style as colour style": ({"a": stylize(color_style=("style", 0)), "b": stylize()}, "a", "b"),
-    "stylize, a style of another size": (
-        {
-            "small": node(
-                "ImageScale",
-                image=("style", 0),
-                upscale_method="lanczos",
-                width=64,
-                height=48,
-                crop="disabled",
-            ),
-            "a": stylize(style_size=64),
-            "b": stylize(style="small"),
-        },
-        "a",
-        "b",
-    ),
     "S2, mask of zeros": (
         {**FEATURES, "mask": solid_mask(0.0), "a": transfer(mask=("mask", 0))},
         "a",
@@ -291,6 +275,14 @@ def test_a_broken_picture_among_styles_is_named_at_another_size_too(odd_host: Ho
     }
     with pytest.raises(NodeFailed, match=r"texture style, picture 2: .* not finite"):
         odd_host.run(graph(odd_host, **nodes))
+
+
+def test_broad_strokes_and_finish_are_the_cores(odd_host: Host) -> None:
+    nodes = {"a": stylize(stroke_size=1.0, style_size=64, finish=2), "out": preview("a")}
+    images = odd_host.images(odd_host.run(graph(odd_host, **nodes)))["out"]
+    content, style = scaled("coffee.jpg", WIDTH, HEIGHT), scaled("great_wave.jpg", WIDTH, HEIGHT)
+    expected = artnet.load().stylize(content, style, stroke_size=1.0, style_size=64, finish=2)
+    assert (pixels(images) - saved(expected)).abs().float().mean() < 2
 
 
 def test_styles_beyond_the_fourth(odd_host: Host) -> None:

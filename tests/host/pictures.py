@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+import artnet_core as artnet
+from artnet_core.pipeline import Pictures, Settings, paint
+
 from .host import Host
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -27,6 +30,15 @@ def scaled(name: str, width: int, height: int) -> Tensor:
     with Image.open(example(name)) as image:
         values = torch.from_numpy(np.array(image.convert("RGB")).astype(np.float32) / 255)
     return F.interpolate(values.permute(2, 0, 1)[None], (height, width), mode="area")
+
+
+def painted(
+    model: artnet.ArtNet, content: Tensor, texture: Tensor, color: Tensor | None = None, **settings: float
+) -> Tensor:
+    """What the core makes of pictures ``[B, 3, H, W]`` with its settings."""
+    pictures = Pictures.of(content, "content")
+    of_color = None if color is None else pictures if color is content else Pictures.of(color, "color style")
+    return torch.cat(list(paint(model, pictures, Pictures.of(texture, "style"), of_color, Settings(**settings))))
 
 
 def saved(pictures: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from artnet_core.transfer.methods import ALL_METHODS
 
 from .conftest import ELSEWHERE_MODEL, REPOSITORY
 from .host import Host, Interrupted, NodeFailed, Refused, raise_if_failed
-from .pictures import pixels, saved, scaled, upload
+from .pictures import painted, pixels, saved, scaled, upload
 
 WIDTH, HEIGHT = 120, 90
 
@@ -281,7 +281,7 @@ def test_broad_strokes_and_finish_are_the_cores(odd_host: Host) -> None:
     nodes = {"a": stylize(stroke_size=1.0, style_size=64, finish=2), "out": preview("a")}
     images = odd_host.images(odd_host.run(graph(odd_host, **nodes)))["out"]
     content, style = scaled("coffee.jpg", WIDTH, HEIGHT), scaled("great_wave.jpg", WIDTH, HEIGHT)
-    expected = artnet.load().stylize(content, style, stroke_size=1.0, style_size=64, finish=2)
+    expected = painted(artnet.load(), content, style, stroke_size=1.0, style_size=64, finish=2)
     assert (pixels(images) - saved(expected)).abs().float().mean() < 2
 
 

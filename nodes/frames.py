@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..artnet_core import Features
-from ..artnet_core.pipeline import Pictures
+from ..artnet_core.pipeline import Pictures, Progress
 from ..artnet_core.runtime import transfer_memory
 
 
@@ -91,6 +91,18 @@ def collect(
         mm.throw_exception_if_processing_interrupted()
     assert gathered is not None
     return gathered
+
+
+def within_frame(count: int) -> Progress:
+    """Watches each of ``count`` frames while it is painted: the user may cancel, and a single one has its own bar."""
+    bar = comfy.utils.ProgressBar(100) if count == 1 else None
+
+    def watch(share: float) -> None:
+        mm.throw_exception_if_processing_interrupted()
+        if bar is not None:
+            bar.update_absolute(round(100 * share), 100)
+
+    return watch
 
 
 def _picture(frame: Tensor) -> Image.Image:

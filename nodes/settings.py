@@ -40,6 +40,29 @@ def strength_input(*, of_features: bool = False) -> io.Input:
     return share_input("strength", 1.0, f"{unchanged}, 1 paints it wholly in the style.")
 
 
+def stroke_size_input() -> io.Input:
+    return share_input(
+        "stroke_size",
+        0.0,
+        "0 paints fine strokes in one pass. Above it broad strokes come first and finer ones over them; 1 begins with "
+        "the broadest. Relative to the picture, so a large print looks like a small one.",
+        optional=True,
+    )
+
+
+def finish_input() -> io.Input:
+    return io.Int.Input(
+        "finish",
+        default=0,
+        min=0,
+        max=100,
+        step=5,
+        optional=True,
+        tooltip="Steps that work over each painting once more: strokes get sharper, and lines of the picture come "
+        "back. 10 to 25 are enough, and take several times as long as painting; 0 leaves it out.",
+    )
+
+
 def style_size_input() -> io.Input:
     return io.Int.Input(
         "style_size",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..artnet_core.pipeline import Settings, frame_count, paint
 from ..artnet_core.transfer.mask import mask_count
-from .frames import collect, intermediate_dtype, pictures_of, sides_of
+from .frames import collect, intermediate_dtype, pictures_of, sides_of, within_frame
 from .kinds import CATEGORY, model_input, supported
 from .managed import ManagedModel, tiles
 from .settings import (
@@ -18,9 +18,11 @@ from .settings import (
     TEXTURE,
     colors_from_input,
     detail_input,
+    finish_input,
     patch_size_input,
     steady_input,
     strength_input,
+    stroke_size_input,
     style_size_input,
 )
 from .text import said
@@ -57,8 +59,10 @@ class Stylize(io.ComfyNode):
                     "each frame.",
                 ),
                 model_input(),
+                stroke_size_input(),
                 style_size_input(),
                 colors_from_input(),
+                finish_input(),
                 steady_input(),
                 patch_size_input(),
             ],
@@ -83,8 +87,10 @@ class Stylize(io.ComfyNode):
         color_style: Tensor | None = None,
         mask: Tensor | None = None,
         model: ManagedModel | None = None,
+        stroke_size: float = 0.0,
         style_size: int = 0,
         colors_from: str = AUTOMATIC,
+        finish: int = 0,
         steady: bool = False,
         patch_size: int = 3,
     ) -> io.NodeOutput:
@@ -102,10 +108,10 @@ class Stylize(io.ComfyNode):
         artnet = ManagedModel.or_shipped(model).ready(
             max(height for height, _ in sides), max(width for _, width in sides)
         )
-        settings = Settings(strength, detail, patch_size, steady, style_size=style_size)
+        settings = Settings(strength, detail, patch_size, steady, stroke_size, style_size, finish)
 
         def frames() -> Iterator[Tensor]:
-            painted = paint(artnet, pictures, texture, color, settings, mask, tiles())
+            painted = paint(artnet, pictures, texture, color, settings, mask, tiles(), progress=within_frame(count))
             for index, frame in enumerate(painted):
                 alpha = image[min(index, len(image) - 1)][None, ..., 3:].to(frame)
                 yield torch.cat([frame.movedim(1, -1), alpha], -1)

@@ -9,7 +9,7 @@ const OLD_VALUES = {
   ArtNet_Stylize: {
     isOld: (values) => values.length < 6,
     renew: ([strength, detail, patchSize, steady, styleSize]) =>
-      [detail, strength, styleSize ?? 0, "automatic", steady ?? false, patchSize],
+      [detail, strength, 0, styleSize ?? 0, "automatic", 0, steady ?? false, patchSize],
   },
   ArtNet_S2Transfer: {
     isOld: (values) => typeof values[2] === "number",

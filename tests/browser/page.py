@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 # The page ends its start by showing a first workflow; one opened before that would be replaced by it.
 STARTED = "() => window.app?.extensionManager?.spinner === false && window.app.graph?._nodes.length > 0"
-OPEN = "workflow => window.app.loadGraphData(workflow, true, true, 'test')"
+OPEN = "([workflow, name]) => window.app.loadGraphData(workflow, true, true, name)"
 CLEAR = "() => window.app.graph.clear()"
 NOTHING_DRAWN_BY_VUE = "() => !document.querySelector('[data-node-id]')"
 DRAWN_BY_VUE = "() => document.querySelectorAll('[data-node-id]').length >= window.app.graph._nodes.length"
@@ -79,6 +79,7 @@ class ComfyPage:
         self, browser: Browser, host: Host, *, vue_nodes: bool = False, settings: Mapping[str, Any] | None = None
     ) -> None:
         self._host = host
+        self._opened = 0
         self._vue_nodes = vue_nodes
         # So large that a whole workflow in view is near enough for the page to draw its texts.
         self._context = browser.new_context(viewport={"width": 2200, "height": 1240})
@@ -99,7 +100,9 @@ class ComfyPage:
         self.page.evaluate(CLEAR)
         if self._vue_nodes:
             self.page.wait_for_function(NOTHING_DRAWN_BY_VUE)
-        self.page.evaluate(OPEN, workflow)
+        # The page would show what nodes of the same ids gave in another workflow of the same name.
+        self._opened += 1
+        self.page.evaluate(OPEN, [workflow, f"test {self._opened}"])
         if self._vue_nodes:
             self.page.wait_for_function(DRAWN_BY_VUE)
 
@@ -108,7 +111,8 @@ class ComfyPage:
         return self.page.evaluate(MISSING)
 
     def overlapping_nodes(self) -> list[str]:
-        """Pairs of nodes of the open workflow that lie on each other."""
+        """Pairs of nodes of the open workflow that lie on each other once it has come to rest."""
+        self.page.wait_for_timeout(MOTION_SECONDS * 1000)
         boxes = self.page.evaluate(BOXES, self._vue_nodes)
         return [
             f"{first['name']} and {second['name']}"

@@ -37,6 +37,8 @@ DEFAULTS = {
     "steady": False,
     "style_size": 0,
     "colors_from": "automatic",
+    "stroke_size": 0,
+    "finish": 0,
 }
 EMPTY = "The mask is empty: nothing is painted."
 
@@ -54,6 +56,17 @@ def sent_prompt(page: ComfyPage) -> dict[str, Any]:
     """The prompt of the open workflow without titles, which are no part of what is computed."""
     prompt = page.to_api_prompt()
     return {node: {"class_type": spec["class_type"], "inputs": spec["inputs"]} for node, spec in prompt.items()}
+
+
+def on_any_host(prompt: dict[str, Any]) -> dict[str, Any]:
+    """A prompt without widgets that some hosts have and others lack: the host's own, and ours for growing inputs."""
+    kept = {}
+    for node, spec in prompt.items():
+        own = spec["class_type"].startswith("ArtNet_")
+        inputs = {name: value for name, value in spec["inputs"].items() if own or isinstance(value, list)}
+        inputs.pop("more_weights", None)
+        kept[node] = spec | {"inputs": inputs}
+    return kept
 
 
 def shown_texts(page: ComfyPage) -> list[str]:
@@ -78,7 +91,7 @@ def test_sends_the_committed_prompt(page: ComfyPage, host: Host, name: str, requ
         pytest.skip("this host lacks one of its nodes")
     page.open_workflow(drawn)
     assert page.missing_nodes() == []
-    assert sent_prompt(page) == read(PROMPTS / f"{name}.json")
+    assert on_any_host(sent_prompt(page)) == on_any_host(read(PROMPTS / f"{name}.json"))
     assert page.overlapping_nodes() == []
     assert page.wires_behind_nodes() == []
     if UPDATE and name in PICTURED and "classic" in request.node.name:
@@ -94,10 +107,14 @@ def test_workflows_of_version_0_1_0_send_what_they_sent(page: ComfyPage, path: P
     now, then = sent_prompt(page), read(OLD_PROMPTS / path.name)
     assert now.keys() == then.keys()
     for node, spec in then.items():
+        if not spec["class_type"].startswith("ArtNet_"):
+            continue  # the host's own nodes change with it
         inputs = now[node]["inputs"]
         assert {name: inputs[name] for name in spec["inputs"]} == spec["inputs"]
         assert {name: inputs[name] for name in inputs.keys() - spec["inputs"].keys()}.items() <= {
             ("colors_from", "automatic"),
+            ("stroke_size", 0),
+            ("finish", 0),
             ("more_weights", ""),
         }
 
@@ -134,7 +151,7 @@ def test_an_empty_mask_is_named_on_the_node_and_beside_the_graph(page: ComfyPage
         }"""
     )
     raise_if_failed(page.press_run())
-    page.page.locator(".p-toast-message", has_text=EMPTY).first.wait_for()
+    page.page.locator('[role="alert"]', has_text=EMPTY).first.wait_for()
     assert shown_texts(page) == [EMPTY]
     page.page.evaluate(
         """() => {

@@ -31,8 +31,8 @@ PROMPTS = Path(__file__).parent / "prompts" / "examples"
 PICTURES = REPOSITORY / "examples"
 
 # Wires run in the gaps between columns, so none passes behind a node.
-COLUMN_GAP, ROW_GAP = 90, 70
-WIDTH, ROW = 320, 32
+COLUMN_GAP, ROW_GAP = 90, 80
+WIDTH, ROW = 320, 31
 TITLE_SIDE, INSET_SIDE, INSET_MARGIN = 400, 124, 12
 
 # Of nodes that the oldest host does not have: inputs, which widgets they are, outputs.
@@ -193,7 +193,7 @@ EXAMPLES: dict[str, Example] = {
         "Editor*, and wire its MASK instead.",
         (
             (picture("content", COFFEE, "Photograph"), picture("style", KANDINSKY, "Style")),
-            (Node("mask", "ImageToMask", {"image": ("content", 0)}, {"channel": "red"}, "Mask", top=600),),
+            (Node("mask", "ImageToMask", {"image": ("content", 0)}, {"channel": "red"}, "Mask", top=640),),
             (stylize(values={"detail": 0.15, "style_size": 512}, mask=("mask", 0)),),
             (save(),),
         ),
@@ -225,8 +225,8 @@ EXAMPLES: dict[str, Example] = {
                     {"content": ("encode", 0), "texture_style": ("mix", 0)},
                     {"detail": 0.2},
                 ),
-                Node("decode", "ArtNet_Decoder", {"features": ("transfer", 0)}),
             ),
+            (Node("decode", "ArtNet_Decoder", {"features": ("transfer", 0)}),),
             (save("decode"),),
         ),
         "save",
@@ -274,7 +274,7 @@ EXAMPLES: dict[str, Example] = {
                     {"image": ("content", 0)},
                     {"upscale_method": "lanczos", "scale_by": 2.5},
                     "Enlarge",
-                    top=430,
+                    top=480,
                 ),
             ),
             (stylize(image=("larger", 0), values={"detail": 0.2, "style_size": 1024}),),
@@ -315,14 +315,14 @@ EXAMPLES: dict[str, Example] = {
                 picture("style", AUVERS, "Style"),
                 Node("file", "LoadVideo", values={"file": "your video.mp4"}, room=230),
             ),
-            (Node("parts", "GetVideoComponents", {"video": ("file", 0)}, top=430),),
+            (Node("parts", "GetVideoComponents", {"video": ("file", 0)}, top=700),),
             (stylize(image=("parts", 0), values={"style_size": 512, "steady": True}),),
             (
                 Node(
                     "video",
                     "CreateVideo",
                     {"images": ("paint", 0), "audio": ("parts", 1), "fps": ("parts", 2)},
-                    top=500,
+                    top=700,
                 ),
             ),
             (
@@ -374,7 +374,7 @@ EXAMPLES: dict[str, Example] = {
                     "checkpoint",
                     "CheckpointLoaderSimple",
                     values={"ckpt_name": "your checkpoint.safetensors"},
-                    top=900,
+                    top=1000,
                 ),
             ),
             (
@@ -401,7 +401,7 @@ EXAMPLES: dict[str, Example] = {
                         "latent_image": ("encode", 0),
                     },
                     {"denoise": 0.45, "seed": 1, "steps": 20, "cfg": 6.0},
-                    top=900,
+                    top=1000,
                 ),
                 Node("decode", "VAEDecode", {"samples": ("sample", 0), "vae": ("checkpoint", 2)}),
             ),
@@ -411,10 +411,10 @@ EXAMPLES: dict[str, Example] = {
                     image=("decode", 0),
                     style=("style_again", 0),
                     values={"detail": 0.4, "style_size": 512},
-                    top=900,
+                    top=1000,
                 ),
             ),
-            (Node("save", "SaveImage", {"images": ("again", 0)}, {"filename_prefix": "ArtNet"}, "", 330, 400, 900),),
+            (Node("save", "SaveImage", {"images": ("again", 0)}, {"filename_prefix": "ArtNet"}, "", 330, 400, 1000),),
         ),
         "paint",
         (ASTRONAUT, SPRING),
@@ -430,11 +430,11 @@ EXAMPLES: dict[str, Example] = {
                 picture("style", WAVE, "Style"),
                 Node("unpruned", "ArtNet_Loader", values={"model_name": "artnet_unpruned.safetensors"}),
             ),
-            (Node("prune", "ArtNet_ZeroChannelPrune", {"model": ("unpruned", 0)}, room=60, top=1000),),
+            (Node("prune", "ArtNet_ZeroChannelPrune", {"model": ("unpruned", 0)}, room=60, top=1140),),
             (
                 stylize(key="before", values={"style_size": 512}, model=("unpruned", 0)),
                 stylize(key="after", values={"style_size": 512}, model=("prune", 0)),
-                Node("chart", "PreviewImage", {"images": ("prune", 2)}, {}, "What was kept", 300, 400, 1000),
+                Node("chart", "PreviewImage", {"images": ("prune", 2)}, {}, "What was kept", 300, 400, 1140),
             ),
             (
                 Node("show_before", "PreviewImage", {"images": ("before", 0)}, title="Before", room=300, width=400),
@@ -452,7 +452,7 @@ def workflow(title: str, info: Mapping[str, Any]) -> dict[str, Any]:
     example = EXAMPLES[title]
     ids = {node.key: 2 + index for index, node in enumerate(node for column in example.columns for node in column)}
     lines = sum(max(1, len(textwrap.wrap(line, 100))) for line in example.note.split("\n"))
-    note_height = 64 + 22 * lines
+    note_height = 64 + 19 * lines
     note = {
         "id": 1,
         "type": "MarkdownNote",
@@ -481,6 +481,8 @@ def workflow(title: str, info: Mapping[str, Any]) -> dict[str, Any]:
                 entry: dict[str, Any] = {"name": name, "type": wire_type, "link": None}
                 if _is_widget(wire_type, options):
                     entry["widget"] = {"name": name}
+                    if name == "picture":
+                        entry["label"] = node.title.lower()  # in an app all settings stand in one list
                     values.append(node.values.get(name, _default(wire_type, options)))
                     if options.get("control_after_generate"):
                         values.append("fixed")

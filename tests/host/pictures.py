@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+import artnet_core as artnet
+from artnet_core.pipeline import Pictures, Settings, paint
+
 from .host import Host
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -29,6 +32,15 @@ def scaled(name: str, width: int, height: int) -> Tensor:
     return F.interpolate(values.permute(2, 0, 1)[None], (height, width), mode="area")
 
 
+def painted(
+    model: artnet.ArtNet, content: Tensor, texture: Tensor, color: Tensor | None = None, **settings: float
+) -> Tensor:
+    """What the core makes of pictures ``[B, 3, H, W]`` with its settings."""
+    pictures = Pictures.of(content, "content")
+    of_color = None if color is None else pictures if color is content else Pictures.of(color, "color style")
+    return torch.cat(list(paint(model, pictures, Pictures.of(texture, "style"), of_color, Settings(**settings))))
+
+
 def saved(pictures: Tensor) -> Tensor:
     """``[B, 3, H, W]`` in 0..1 as SaveImage writes it: ``[B, H, W, 3]``, int32, 0..255, cut off and not rounded."""
     return pictures.movedim(1, -1).mul(255).clamp(0, 255).int()
@@ -39,8 +51,16 @@ def pixels(images: list[Image.Image]) -> Tensor:
     return torch.stack([torch.from_numpy(np.array(image)).int() for image in images])
 
 
+def upload(host: Host, name: str) -> str:
+    """Puts an example into the server's input folder, as PNG: hosts decode JPEG differently. Returns its name there."""
+    path = (host.base / "input" / name).with_suffix(".png")
+    with Image.open(example(name)) as image:
+        image.save(path)
+    return path.name
+
+
 def upload_examples(host: Host, prompt: dict[str, Any]) -> None:
-    """Puts all examples that a prompt loads into the server's input folder."""
+    """Puts all examples that a prompt loads into the server's input folder, and names them in the prompt as there."""
     for node in prompt.values():
         if node["class_type"] == "LoadImage":
-            host.upload(example(node["inputs"]["image"]))
+            node["inputs"]["image"] = upload(host, node["inputs"]["image"])

@@ -19,7 +19,7 @@ from artnet_core.transfer.mix import mix_styles
 
 from .examples import EXAMPLES, PICTURES, PROMPTS, WORKFLOWS, node_id
 from .host import Host
-from .pictures import pixels, saved
+from .pictures import painted, pixels, saved
 
 RUNNING = [name for name, example in EXAMPLES.items() if example.runs]
 
@@ -38,20 +38,20 @@ def resized(picture: Tensor, width: int, height: int) -> Tensor:
     return torch.from_numpy(values).permute(2, 0, 1)[None]
 
 
-def style(name: str, side: int = 512) -> Tensor:
-    """A style whose longer side ArtNet Stylize has resized."""
-    picture = example(f"style/{name}.jpg")
-    height, width = picture.shape[-2:]
-    scale = side / max(height, width)
-    return resized(picture, round(width * scale), round(height * scale))
+def style(name: str) -> Tensor:
+    return example(f"style/{name}.jpg")
 
 
 def paint_a_picture(model: artnet.ArtNet) -> dict[str, Tensor]:
-    return {"save": model.stylize(example("content/chelsea.jpg"), style("village_street_in_auvers"), detail=0.2)}
+    return {
+        "save": painted(
+            model, example("content/chelsea.jpg"), style("village_street_in_auvers"), detail=0.2, style_size=512
+        )
+    }
 
 
 def app(model: artnet.ArtNet) -> dict[str, Tensor]:
-    return {"save": model.stylize(example("content/astronaut.jpg"), style("summertime"), detail=0.2)}
+    return {"save": painted(model, example("content/astronaut.jpg"), style("summertime"), detail=0.2, style_size=512)}
 
 
 def texture_and_color(model: artnet.ArtNet) -> dict[str, Tensor]:
@@ -61,15 +61,19 @@ def texture_and_color(model: artnet.ArtNet) -> dict[str, Tensor]:
         example("style/village_street_in_auvers.jpg"),
     )
     return {
-        "save": model.stylize(content, texture, color, detail=0.25),
-        "save_own": model.stylize(content, texture, content, detail=0.25),
+        "save": painted(model, content, texture, color, detail=0.25, style_size=512),
+        "save_own": painted(model, content, texture, content, detail=0.25, style_size=512),
     }
 
 
 def part(model: artnet.ArtNet) -> dict[str, Tensor]:
     content = example("content/coffee.jpg")
     mask = content[:, 0, ..., None].movedim(-1, 1)
-    return {"save": torch.lerp(content, model.stylize(content, style("composition_viii"), detail=0.15), mask)}
+    return {
+        "save": torch.lerp(
+            content, painted(model, content, style("composition_viii"), detail=0.15, style_size=512), mask
+        )
+    }
 
 
 def mix(model: artnet.ArtNet) -> dict[str, Tensor]:
@@ -88,16 +92,20 @@ def parts(model: artnet.ArtNet) -> dict[str, Tensor]:
 
 def big_print(model: artnet.ArtNet) -> dict[str, Tensor]:
     content = resized(example("content/coffee.jpg"), 1500, 1000)
-    return {"save": model.stylize(content, style("bal_du_moulin_de_la_galette", 1024), detail=0.2)}
+    return {"save": painted(model, content, style("bal_du_moulin_de_la_galette"), detail=0.2, style_size=1024)}
 
 
 def video(model: artnet.ArtNet) -> dict[str, Tensor]:
-    return {"shown": model.stylize(example("video/launch.webp"), style("benzaiten_shrine_in_snow"), steady=True)}
+    return {
+        "shown": painted(
+            model, example("video/launch.webp"), style("benzaiten_shrine_in_snow"), steady=True, style_size=512
+        )
+    }
 
 
 def prune(model: artnet.ArtNet) -> dict[str, Tensor]:
-    painted = model.stylize(example("content/astronaut.jpg"), style("great_wave"))
-    return {"show_before": painted, "show_after": painted}
+    picture = painted(model, example("content/astronaut.jpg"), style("great_wave"), style_size=512)
+    return {"show_before": picture, "show_after": picture}
 
 
 EXPECTED: dict[str, Callable[[artnet.ArtNet], dict[str, Tensor]]] = {
@@ -161,8 +169,8 @@ def test_a_video_file_keeps_its_rate_and_sound(host: Host) -> None:
     prompt = read_prompt("Paint a video file")
     prompt[node_id("Paint a video file", "file")]["inputs"]["file"] = "clip.mp4"
     host.run(prompt)
-    painted = max((host.base / "output" / "video").glob("ArtNet*.mp4"))
-    shutil.copy(painted, host.base / "input" / "painted.mp4")
+    result = max((host.base / "output" / "video").glob("ArtNet*.mp4"))
+    shutil.copy(result, host.base / "input" / "painted.mp4")
     read = {
         "file": {"class_type": "LoadVideo", "inputs": {"file": "painted.mp4"}},
         "parts": {"class_type": "GetVideoComponents", "inputs": {"video": ["file", 0]}},

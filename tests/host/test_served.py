@@ -50,4 +50,11 @@ def test_templates_with_thumbnails(host: Host) -> None:
 
 
 def test_blueprint(host: Host) -> None:
-    assert [item["name"] for item in host.get("/global_subgraphs").values()] == ["ArtNet Style Transfer"]
+    found = {item["name"]: key for key, item in host.get("/global_subgraphs").items()}
+    blueprint = json.loads(host.get(f"/global_subgraphs/{quote(found['ArtNet Style Transfer'])}")["data"])
+    assert blueprint["extra"]["BlueprintDescription"].startswith("Paints a picture or the frames of a video")
+    assert "oil painting" in blueprint["extra"]["BlueprintSearchAliases"]
+    (box,) = blueprint["definitions"]["subgraphs"]
+    assert box["description"] == blueprint["extra"]["BlueprintDescription"]
+    assert box["category"] == "Image generation and editing/Style transfer"
+    assert [entry["label"] for entry in box["inputs"]] == ["picture", "texture style", "color style", "mask"]

@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core import finish as finish_module
 from artnet_core.finish import finish, recolor
 from artnet_core.pipeline import Encoded, Settings, paint_frame
-from artnet_core.scores import RandomTextureNetwork, color_distance, edge_ssim, style_distance
+from artnet_core.scores import color_distance, edge_ssim, style_distance
+from training.judge import load_efficientnet_judge
 
 STEPS = 12
 
@@ -36,10 +38,23 @@ def test_nearer_to_the_style_with_the_lines_of_the_photograph(
     painted: Tensor, finished: Tensor, small: Tensor, painting: Tensor
 ) -> None:
     """By networks that it does not see."""
-    judge = RandomTextureNetwork()
+    judge = load_efficientnet_judge()
     assert style_distance(painting, finished, judge) < 0.95 * style_distance(painting, painted, judge)
-    assert edge_ssim(small, finished) > edge_ssim(small, painted) - 0.02
+    assert edge_ssim(small, finished) > 0.75 * edge_ssim(small, painted)
     assert finished.min() >= 0 and finished.max() <= 1
+
+
+def test_structure_holds_the_lines(
+    model: artnet.ArtNet,
+    painted: Tensor,
+    finished: Tensor,
+    small: Tensor,
+    painting: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finish_module, "_STRUCTURE_WEIGHT", 0.0)
+    loose = finish(model.encoder, painted, small, painting, steps=STEPS)
+    assert edge_ssim(small, finished) > edge_ssim(small, loose) + 0.02
 
 
 def test_no_steps_change_nothing(model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor) -> None:
@@ -104,14 +119,18 @@ def test_no_wrinkles_where_the_photograph_is_flat(model: artnet.ArtNet, painting
 
 def test_colours_of_another_picture(model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor) -> None:
     painted = model.stylize(small, painting, palette)
-    result = finish(model.encoder, painted, small, painting, palette, STEPS)
-    assert color_distance(palette, result) < color_distance(painting, result)
+    result, other = (finish(model.encoder, painted, small, painting, color, STEPS) for color in (palette, None))
+    assert color_distance(palette, result) < color_distance(palette, other)
 
 
 def test_recoloured(painting: Tensor, palette: Tensor) -> None:
     recoloured = recolor(painting, palette)
     assert recoloured.shape == painting.shape
-    assert color_distance(palette, recoloured) < 0.4 * color_distance(palette, painting)
+    means, covariances = zip(
+        *((x.mean((2, 3)), torch.cov(x[0].flatten(1))) for x in (recoloured, palette)), strict=True
+    )
+    torch.testing.assert_close(*means, atol=0.02, rtol=0)  # some values are cut off at black and white
+    torch.testing.assert_close(*covariances, atol=0.025, rtol=0)
 
 
 def test_as_a_setting(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:

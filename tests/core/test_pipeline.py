@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -22,7 +24,7 @@ def test_levels(side: int) -> None:
     for stroke_size in (0.1, 0.35, 0.5, 0.75, 1.0):
         sides = level_sides(side, stroke_size)
         assert sides[-1] == side
-        assert all(after / 2 <= before <= after / 2 + 1 for before, after in zip(sides, sides[1:], strict=False))
+        assert all(after / 2 <= before <= after / 2 + 1 for before, after in pairwise(sides))
         if len(sides) > 1:
             assert 2**-0.5 <= sides[0] * stroke_size**2 / 128 <= 2**0.5 * 1.02
     assert level_sides(side, 1.0)[0] <= level_sides(side, 0.5)[0]

@@ -2,7 +2,9 @@
 
 try:
     import comfy_api.v0_0_2  # noqa: F401 (its absence is what is asked for)
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name not in ("comfy_api", "comfy_api.v0_0_2"):
+        raise  # something that the host itself lacks
     raise ImportError("ArtNet needs ComfyUI 0.3.48 or newer") from error
 
 from .nodes import comfy_entrypoint

@@ -166,10 +166,10 @@ def _optimise(
 
     logits = torch.logit(painting.clamp(_BLACKEST, 1 - _BLACKEST))
     height, width = painting.shape[-2:]
-    luma = torch.zeros(1, 1, height, width, device=painting.device, requires_grad=True)
+    luma = torch.zeros(1, 1, height, width, dtype=torch.float32, device=painting.device, requires_grad=True)
     chroma_size = -(-height // _CHROMA_STRIDE), -(-width // _CHROMA_STRIDE)
-    chroma = torch.zeros(1, 2, *chroma_size, device=painting.device, requires_grad=True)
-    axes = torch.tensor(_LUMA_AND_CHROMA, device=painting.device)
+    chroma = torch.zeros(1, 2, *chroma_size, dtype=torch.float32, device=painting.device, requires_grad=True)
+    axes = torch.tensor(_LUMA_AND_CHROMA, dtype=torch.float32, device=painting.device)
     calm = _calm(photograph)
 
     def painted() -> tuple[Tensor, Tensor]:
@@ -207,7 +207,7 @@ def style_loss(maps: Maps, style: Mapping[str, Target], generator: torch.Generat
     Returns:
         A scalar, 0 for the style itself where it has few enough positions to be looked at as a whole.
     """
-    total = torch.zeros((), device=next(iter(maps.values())).device)
+    total = torch.zeros((), dtype=torch.float32, device=next(iter(maps.values())).device)
     for name, target in style.items():
         values = maps[name].flatten(1)  # [C, h * w]
         total = total + (gram(values) - target.gram).norm() / target.gram.norm().clamp(min=_SMALLEST_DEVIATION)
@@ -229,7 +229,8 @@ def _targets(maps: Maps, generator: torch.Generator) -> dict[str, Target]:
     targets = {}
     for name, features in maps.items():
         values = features.flatten(1)
-        directions = F.normalize(torch.randn(_DIRECTIONS, len(values), generator=generator), dim=1).to(values.device)
+        drawn = torch.randn(_DIRECTIONS, len(values), generator=generator, dtype=torch.float32)
+        directions = F.normalize(drawn, dim=1).to(values.device)
         along = (directions @ values).sort(1).values
         variance = along.var(1, correction=0).mean().clamp(min=_SMALLEST_DEVIATION)
         targets[name] = Target(gram(values), directions, _quantiles(along, _SAMPLES), variance)
@@ -239,7 +240,7 @@ def _targets(maps: Maps, generator: torch.Generator) -> dict[str, Target]:
 def _quantiles(values: Tensor, count: int) -> Tensor:
     """Sorted values ``[D, N]``, read at ``count`` evenly spread places: ``[D, count]``."""
     size = values.shape[1]
-    places = (torch.arange(count, device=values.device) + 0.5) * (size / count)
+    places = (torch.arange(count, dtype=torch.float32, device=values.device) + 0.5) * (size / count)
     return values[:, places.long().clamp(max=size - 1)]
 
 

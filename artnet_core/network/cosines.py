@@ -40,7 +40,8 @@ def dct(images: Tensor, filters: Tensor) -> Tensor:
 
 def cosine_waves(side: int) -> Tensor:
     """All cosines of a line of ``side`` pixels, orthonormal: float64 ``[frequency, pixel]``."""
-    frequency, pixel = torch.arange(side)[:, None], torch.arange(side, dtype=torch.float64)
+    # Angles in float32: the models were trained with them.
+    frequency, pixel = torch.arange(side, dtype=torch.float32)[:, None], torch.arange(side, dtype=torch.float64)
     waves = torch.cos(math.pi / side * frequency * (pixel + 0.5)) * math.sqrt(2 / side)
     waves[0] /= math.sqrt(2)
     return waves

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..model import ArtNet
 from ..network.cosines import CHANNELS as DCT_CHANNELS
+from ..network.cosines import dct, dct_filters
 from ..network.decoder import Decoder, stages_of
 from ..network.encoder import BLOCK_STRIDES, TRUNK, ConvBlock, Encoder, block_outputs, widths_of
 from .channels import measure_channels
@@ -204,20 +206,20 @@ def parameters(module: nn.Module) -> int:
 
 
 def multiply_adds_per_pixel(model: ArtNet) -> float:
-    """Multiply-adds of encoder and decoder divided by the pixels of the picture, margins not counted."""
-    total = 0.0
-    for name in model.encoder.widths:
-        unit = TRUNK[name]
-        total += _block(model.encoder, name).get_parameter("conv.weight").numel() / unit.stride**2
-    for stride in model.decoder.stages:
-        for conv in model.decoder.get_submodule(f"stride{stride}").children():
-            # A transposed convolution applies its kernel once per position that it reads.
-            applied_at = 2 * stride if isinstance(conv, nn.ConvTranspose2d) else stride
-            total += conv.get_parameter("weight").numel() / applied_at**2
-    total += DCT_CHANNELS * 3  # each pixel of each colour is in one position
-    for layer, stride in (("skip", model.stride), ("head", 2)):
-        total += model.decoder.get_submodule(layer).get_parameter("weight").numel() / stride**2
-    return total
+    """Multiply-adds of encoder and decoder divided by the pixels of the picture, for a picture of 512 x 512.
+
+    Margins of the picture are not counted; borders of the decoder's maps are.
+    """
+    side = 512
+    encoder = Encoder(model.encoder.widths, device="meta")
+    decoder = Decoder(sum(model.layers.values()), model.decoder.stages, device="meta")
+    images = torch.empty(1, 3, side, side, dtype=torch.float32, device="meta")
+    features = images.new_empty(1, sum(model.layers.values()), side // model.stride, side // model.stride)
+    with FlopCounterMode(display=False) as counter:
+        encoder(images)
+        dct(images, dct_filters(model.stride).to(images))
+        decoder(features, whole=True)
+    return int(counter.get_total_flops()) / 2 / side**2
 
 
 def _block(encoder: Encoder, name: str) -> ConvBlock:

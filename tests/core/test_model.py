@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -45,6 +46,35 @@ def test_forward_is_stylize(model: artnet.ArtNet, small: Tensor) -> None:
     style, color = small.flip(2), 1 - small
     assert torch.equal(model(small, style), model.stylize(small, style))
     assert torch.equal(model(small, style, color), model.stylize(small, style, color))
+
+
+@pytest.fixture(params=[torch.float64, torch.bfloat16])
+def default_dtype(request: pytest.FixtureRequest) -> Iterator[torch.dtype]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(request.param)
+    yield request.param
+    torch.set_default_dtype(before)
+
+
+def test_the_default_dtype_changes_nothing(model: artnet.ArtNet, small: Tensor, default_dtype: torch.dtype) -> None:
+    """Some other code of the process may have set it."""
+    settings = [
+        {},
+        {"detail": 0.0, "patch_size": 5},
+        {"strength": 0.5},
+        {"strength": 0.0},
+        {"steady": True},
+        {"finish": 2},
+    ]
+    frames = torch.cat([small, small.roll(3, 3)])
+    found = [model.stylize(frames, small.flip(2), **of) for of in settings]
+    loaded = artnet.load()
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    found.append(loaded.stylize(frames, small.flip(2)))
+    torch.set_default_dtype(torch.float32)
+    for picture, of in zip(found, [*settings, {}], strict=True):
+        assert picture.dtype == torch.float32
+        assert torch.equal(picture, model.stylize(frames, small.flip(2), **of)), of
 
 
 @pytest.mark.parametrize("device", [CUDA])

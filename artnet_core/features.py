@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .transfer.adain import channel_statistics
@@ -47,6 +49,8 @@ class Features:
         stride: pixels of the picture per position of ``data``.
         size: height and width of the picture in pixels.
         model: which model the features belong to.
+        weight: ``[B, 1, h, w]``, float32, 0..1: how much of each position is content, or style; what is transparent or
+            masked away is none. None where all of it is. See :meth:`weighted`.
 
     Example:
         >>> artnet.load().encode(torch.rand(1, 3, 60, 100))
@@ -59,6 +63,7 @@ model artnet)
     stride: int
     size: tuple[int, int]
     model: ModelId
+    weight: Tensor | None = None
 
     def __repr__(self) -> str:
         batch, channels, height, width = self.data.shape
@@ -71,18 +76,75 @@ model artnet)
 
     @cached_property
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of every channel, ``[B, C, 1, 1]`` each; taken once for all frames of a video."""
-        return channel_statistics(self.data)
+        """Mean and standard deviation of every channel, ``[B, C, 1, 1]`` each; taken once for all frames of a video.
+
+        Of what counts, where there is a weight.
+        """
+        return channel_statistics(self.data, self.weight)
+
+    @cached_property
+    def visible_part(self) -> Features:
+        """The smallest rectangle of positions that holds all of any weight; all where there is no weight.
+
+        Its size is that of whole positions.
+        """
+        if self.weight is None:
+            return self
+        rows, columns = (bounds(self.weight.amax((0, 1, axis))) for axis in (3, 2))
+        return self.cut(rows, columns)
+
+    def cut(self, rows: tuple[int, int], columns: tuple[int, int]) -> Features:
+        """The features of a rectangle of positions: first row and the row after the last, columns likewise."""
+        weight = None if self.weight is None else self.weight[..., slice(*rows), slice(*columns)]
+        data = self.data[..., slice(*rows), slice(*columns)]
+        size = data.shape[-2] * self.stride, data.shape[-1] * self.stride
+        return replace(self, data=data, size=size, weight=weight)
 
     def with_data(self, data: Tensor) -> Features:
         """The same description over other values."""
         return replace(self, data=data)
 
+    def weighted(self, weight: Tensor | None) -> Features:
+        """The same features, of which only a part counts.
+
+        Args:
+            weight: ``[1 or B, 1, H, W]``, 0..1, in the size of the pictures: 1 where a pixel counts, 0 where it is no
+                content and no style. Each position takes the mean over its pixels. None lets everything count.
+
+        Raises:
+            ValueError: the weight is not of the pictures' size.
+        """
+        if weight is None:
+            return replace(self, weight=None)
+        if tuple(weight.shape[-2:]) != self.size:
+            raise ValueError(
+                f"The mask has {weight.shape[-2]} x {weight.shape[-1]} pixels, the picture {self.size[0]} x "
+                f"{self.size[1]}: resize the mask to the picture."
+            )
+        means = position_means(weight.to(self.data.device, torch.float32), self.data.shape[-2:], self.stride)
+        return replace(self, weight=means.expand(len(self.data), -1, -1, -1))
+
     def pick(self, index: int) -> Features:
         """The features of one picture of the batch; of the only one where the batch has one."""
         if len(self.data) == 1:
             return self
-        return self.with_data(self.data[index : index + 1])
+        weight = None if self.weight is None else self.weight[index : index + 1]
+        return replace(self, data=self.data[index : index + 1], weight=weight)
+
+
+def position_means(maps: Tensor, positions: Sequence[int], stride: int) -> Tensor:
+    """Means of ``[B, C, H, W]`` over the pixels of each position: ``[B, C, *positions]``.
+
+    Positions reach up to the stride beyond the picture, where its last pixels go on.
+    """
+    below, right = (count * stride - side for count, side in zip(positions, maps.shape[-2:], strict=True))
+    return F.avg_pool2d(F.pad(maps, (0, right, 0, below), mode="replicate"), stride)
+
+
+def bounds(line: Tensor) -> tuple[int, int]:
+    """The first place of ``[n]`` that is above 0 and the one after the last; the whole line where none is."""
+    places = (line > 0).nonzero().flatten()
+    return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, len(line))
 
 
 def picture_count(batches: Mapping[str, int | None]) -> int:
@@ -121,3 +183,13 @@ def check_style(name: str, content: Features, style: Features) -> None:
             f"The {name} is a batch of {styles} pictures, the content of {contents}: "
             f"give 1 style picture or {contents}."
         )
+    if style.weight is not None and not (style.weight.amax((1, 2, 3)) > 0).all():
+        raise nothing_seen(name)
+
+
+def nothing_seen(name: str) -> ValueError:
+    """The error for a style that is transparent or masked away everywhere."""
+    return ValueError(
+        f"Nothing of the {name} is seen: all of it is transparent or masked away. Choose a picture or a mask that "
+        "shows something."
+    )

@@ -19,6 +19,7 @@ from .network.aggregation import MARGIN, pad_images
 from .network.encoder import BLOCK_STRIDES, Encoder
 from .resizing import enlarge, resize
 from .transfer.gaussian import transport
+from .transfer.swap import copied_positions
 
 # Of all steps, those on a picture of half the size, which come first and cost a fourth.
 _COARSE_SHARE = 0.4
@@ -77,6 +78,7 @@ def finish(
     steps: int = 30,
     dtype: torch.dtype = torch.float32,
     progress: Callable[[float], None] = lambda _share: None,
+    texture_weight: Tensor | None = None,
 ) -> Tensor:
     """Improves a painting by so many steps of Adam.
 
@@ -92,6 +94,7 @@ def finish(
         steps: 0 returns the painting itself.
         dtype: that convolutions work in: float32, or bfloat16 where it is faster.
         progress: is told which share is done, 0..1; what it raises ends the work.
+        texture_weight: ``[1, 1, H', W']``, 0..1, some of it above 0: which of the texture is wanted; all by default.
 
     Returns:
         ``[1, 3, H, W]``, float32, 0..1.
@@ -114,6 +117,8 @@ def finish(
         painting, photograph, texture = (x.to(device, torch.float32).clone() for x in (painting, photograph, texture))
         if color is not None:
             texture = recolor(texture, color.to(device, torch.float32).clone())
+        if texture_weight is not None:
+            texture_weight = texture_weight.to(device, torch.float32).clone()
         side = max(painting.shape[-2:])
         largest = min(side, _LARGEST_SIDE)
         coarse = round(steps * _COARSE_SHARE)
@@ -129,7 +134,8 @@ def finish(
             if count == 0:
                 continue
             before = resize(result, level)
-            after = _optimise(trunk, before, resize(photograph, level), texture, level / side, count, dtype, step_done)
+            photo = resize(photograph, level)
+            after = _optimise(trunk, before, photo, texture, texture_weight, level / side, count, dtype, step_done)
             if level == side:
                 result = after
             else:
@@ -148,6 +154,7 @@ def _optimise(
     painting: Tensor,
     photograph: Tensor,
     texture: Tensor,
+    weight: Tensor | None,
     scale: float,
     steps: int,
     dtype: torch.dtype,
@@ -160,7 +167,9 @@ def _optimise(
         styles, structures = [], []
         for times in _SCALES:
             seen = min(max(round(texture_side * scale), 32), texture_side, max(side, 256)) // times
-            styles.append(_targets(_features(trunk, resize(texture, max(seen, 16)), dtype), generator))
+            seen = max(seen, 16)
+            of_weight = None if weight is None else resize(weight, seen)
+            styles.append(_targets(_features(trunk, resize(texture, seen), dtype), generator, of_weight))
             maps = _features(trunk, resize(photograph, max(side // times, 16)), dtype)
             structures.append({name: _structure(maps[name]) for name in _STRUCTURE_LAYERS})
 
@@ -225,10 +234,13 @@ def gram(values: Tensor) -> Tensor:
     return values @ values.T / values.shape[1]
 
 
-def _targets(maps: Maps, generator: torch.Generator) -> dict[str, Target]:
+def _targets(maps: Maps, generator: torch.Generator, weight: Tensor | None = None) -> dict[str, Target]:
     targets = {}
     for name, features in maps.items():
         values = features.flatten(1)
+        if weight is not None:
+            size = features.shape[-2], features.shape[-1]
+            values = values[:, copied_positions(F.adaptive_avg_pool2d(weight, size)[0, 0]).flatten()]
         drawn = torch.randn(_DIRECTIONS, len(values), generator=generator, dtype=torch.float32)
         directions = F.normalize(drawn, dim=1).to(values.device)
         along = (directions @ values).sort(1).values

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .features import Features, ModelId
-from .images import check_images
+from .images import check_images, fill_hidden
 from .network.aggregation import MARGIN, aggregate, pad_images
 from .network.cosines import CHANNELS as DCT_CHANNELS
 from .network.cosines import dct, dct_filters
@@ -19,6 +19,7 @@ from .network.decoder import Decoder
 from .network.encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
 from .pipeline import Pictures, Settings, frame_count, paint
 from .runtime import tile_bounds
+from .transfer.mask import check_mask, resize_mask
 from .transfer.sandwich import DEFAULT_DETAIL
 
 
@@ -134,13 +135,15 @@ class ArtNet(nn.Module):
         self._fingerprint = self.fingerprint
         return self.eval().requires_grad_(False)
 
-    def encode(self, images: Tensor, tile: int | None = None) -> Features:
+    def encode(self, images: Tensor, tile: int | None = None, weight: Tensor | None = None) -> Features:
         """Encodes pictures of any size from 1x1.
 
         Args:
             images: ``[B, 3, H, W]``, floating, RGB, 0..1; what lies outside is clamped.
             tile: rows of the picture that are worked on at once, a multiple of 16; all by default. Tiles overlap by
                 the encoder's receptive field, so less memory costs time, never the result.
+            weight: ``[h, w]`` or ``[1 or B, h, w]`` of any size, 0..1: alpha, or a mask. What is 0 is neither content
+                nor style: whatever lies hidden there, the features are the same. All counts by default.
 
         Returns:
             Features whose data is ``[B, C, ceil(H / 16) * 16 / stride, ceil(W / 16) * 16 / stride]``, on the
@@ -149,13 +152,16 @@ class ArtNet(nn.Module):
         Raises:
             TypeError: the pictures are no tensor.
             ValueError: they have another shape or dtype, no pixels, values that are not finite or reach far beyond 1,
-                or ``tile`` is not a positive multiple of 16.
+                or ``tile`` is not a positive multiple of 16; or the weight does not fit them.
 
         Example:
             >>> artnet.load().encode(torch.rand(2, 3, 50, 70)).data.shape  # both sides rounded up to multiples of 16
             torch.Size([2, 746, 8, 10])
         """
         check_images(images)
+        if weight is not None:
+            weight = resize_mask(check_mask(weight, len(images)), (images.shape[-2], images.shape[-1]))
+            images = fill_hidden(images, weight.to(images.device).expand(len(images), -1, -1, -1))
         # Brighter than white, as HDR pictures are, some features would exceed the range of float16.
         padded = pad_images(images.to(self.device, self.image_dtype).clamp(0, 1))
         height = padded.shape[-2]
@@ -164,7 +170,8 @@ class ArtNet(nn.Module):
             above, below = max(top - RECEPTIVE_RADIUS, 0), min(bottom + RECEPTIVE_RADIUS, height)
             tiles.append(self.aggregate(padded[..., above:below, :], top - above, below - bottom))
         data = torch.cat(tiles, -2) if len(tiles) > 1 else tiles[0]
-        return Features(data, self.layers, self.stride, (images.shape[-2], images.shape[-1]), self.id)
+        size = images.shape[-2], images.shape[-1]
+        return Features(data, self.layers, self.stride, size, self.id).weighted(weight)
 
     def aggregate(self, padded: Tensor, cut_top: int = MARGIN, cut_bottom: int = MARGIN) -> Tensor:
         """The features ``[B, C, h, w]`` of pictures that :func:`pad_images` padded, aggregated and cut as there."""

@@ -19,16 +19,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .features import Features, picture_count
+from .features import Features, nothing_seen, picture_count
 from .finish import finish
-from .images import check_images
+from .images import check_images, fill_hidden
 from .network.encoder import Encoder
 from .resizing import enlarge, resize
 from .runtime import Tiles, multiplies_bfloat16
 from .transfer.lines import keep_lines
-from .transfer.mask import check_mask, mask_count, mask_images
+from .transfer.mask import check_mask, mask_count, mask_images, resize_mask
 from .transfer.sandwich import DEFAULT_DETAIL, sandwich_swap
-from .transfer.swap import check_patch_size
+from .transfer.swap import check_patch_size, copied_positions
 from .video.steadiness import TemporalState, extend
 
 # Pixels of the longer side of the smallest level at a stroke size of 1. At 0.5 it has four times as many: the same in a
@@ -107,22 +107,44 @@ class Pictures:
         name: what errors call the batch.
         count: of its pictures.
         read: index to picture ``[1, 3, H, W]``, RGB, 0..1.
+        weight: index to how much each pixel counts, ``[1, 1, h, w]`` of any size, 0..1: the picture's alpha, or a mask.
+            What is 0 is neither content nor style. None, or a function that gives None, lets all of it count.
     """
 
     name: str
     count: int
     read: Callable[[int], Tensor]
+    weight: Callable[[int], Tensor | None] | None = None
 
     @classmethod
-    def of(cls, images: Tensor, name: str) -> Pictures:
-        """The pictures of a tensor ``[B, 3, H, W]``.
+    def of(cls, images: Tensor, name: str, weights: Tensor | None = None) -> Pictures:
+        """The pictures of a tensor ``[B, 3, H, W]``, and their weights ``[h, w]`` or ``[1 or B, h, w]``.
 
         Raises:
             TypeError: it is no tensor.
-            ValueError: its shape, dtype or values are not those of pictures.
+            ValueError: its shape, dtype or values are not those of pictures, or the weights do not fit them.
         """
         check_images(images)
-        return cls(name, len(images), lambda index: images[index : index + 1])
+        pictures = cls(name, len(images), lambda index: images[index : index + 1])
+        return pictures if weights is None else pictures.weighted(weights)
+
+    def weighted(self, mask: Tensor) -> Pictures:
+        """The same pictures, of which only what a mask ``[h, w]`` or ``[1 or B, h, w]`` shows counts, if it did before.
+
+        Raises:
+            ValueError: the mask does not fit the batch.
+        """
+        masks = check_mask(mask, self.count)
+
+        def weight(index: int) -> Tensor:
+            of_picture = masks[min(index, len(masks) - 1)][None, None].float().clamp(0, 1)
+            before = None if self.weight is None else self.weight(index)
+            if before is None:
+                return of_picture
+            size = before.shape[-2], before.shape[-1]
+            return before * resize_mask(of_picture[0], size).to(before)
+
+        return replace(self, weight=weight)
 
     def at(self, index: int) -> Tensor:
         """One picture; of a batch of one always the same.
@@ -138,6 +160,11 @@ class Pictures:
             raise ValueError(f"{self.name}, picture {index + 1}: {error}") from error
         return picture
 
+    def encoded(self, model: Coder, index: int, tiles: Tiles | None = None) -> Encoded:
+        """One picture with its weight, ready to be encoded; of a batch of one always the same."""
+        index = min(index, self.count - 1)
+        return Encoded(model, self.at(index), tiles, None if self.weight is None else self.weight(index))
+
 
 class Encoded:
     """A picture, with its features as they are asked for, each taken once.
@@ -146,10 +173,24 @@ class Encoded:
         model: that encodes it.
         picture: ``[1, 3, H, W]``, RGB, 0..1.
         tiles: how many rows are worked on at once; all, until memory runs out, by default.
+        weight: ``[1, 1, h, w]`` of any size, 0..1: how much each pixel counts; all of them by default.
+
+    Attributes:
+        original: the picture as it came.
+        picture: the same, but where the weight is 0 with the colours that lie around: so what is hidden never matters.
+        weight: ``[1, 1, H, W]``, or None where every pixel counts as a whole.
     """
 
-    def __init__(self, model: Coder, picture: Tensor, tiles: Tiles | None = None) -> None:
-        self.picture = picture
+    weight: Tensor | None = None
+
+    def __init__(self, model: Coder, picture: Tensor, tiles: Tiles | None = None, weight: Tensor | None = None) -> None:
+        self.original = self.picture = picture
+        if weight is not None:
+            size = picture.shape[-2], picture.shape[-1]
+            weight = resize_mask(check_mask(weight[:, 0], 1).to(picture.device), size)
+            if not (weight >= 1).all():
+                self.weight = weight
+                self.picture = fill_hidden(picture, weight)
         self._model = model
         self._tiles = Tiles() if tiles is None else tiles
         self._features: dict[int, Features] = {}
@@ -159,15 +200,32 @@ class Encoded:
         """Pixels of the longer side."""
         return max(self.picture.shape[-2:])
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether anything of the picture counts."""
+        return self.weight is None or bool((self.weight > 0).any())
+
+    @property
+    def colors(self) -> Tensor:
+        """The picture, or the pixels of it that count, one beside the other: ``[1, 3, h, w]``."""
+        if self.weight is None:
+            return self.picture
+        return self.picture[..., copied_positions(self.weight[0, 0])][:, :, None]
+
     def at(self, side: int) -> Tensor:
         """The picture with a longer side of so many pixels."""
         return resize(self.picture, side)
+
+    def weight_at(self, side: int) -> Tensor | None:
+        """The weight of :meth:`at`."""
+        return None if self.weight is None else resize(self.weight, side)
 
     def features(self, side: int) -> Features:
         """The features of :meth:`at`."""
         if side not in self._features:
             picture = self.at(side)
-            self._features[side] = self._tiles.run(picture.shape[-2], lambda tile: self._model.encode(picture, tile))
+            features = self._tiles.run(picture.shape[-2], lambda tile: self._model.encode(picture, tile))
+            self._features[side] = features.weighted(self.weight_at(side))
         return self._features[side]
 
 
@@ -248,7 +306,7 @@ def paint(
         Frames ``[1, 3, H, W]``, float32, 0..1, on the model's device.
 
     Raises:
-        ValueError: batches or masks do not fit together, or a picture is none.
+        ValueError: batches or masks do not fit together, a picture is none, or nothing of a style is seen.
         MemoryError: not even the smallest tile fits.
     """
     tiles = Tiles() if tiles is None else tiles
@@ -262,20 +320,21 @@ def paint(
     def encoded(pictures: Pictures, role: str, index: int) -> Encoded:
         index = min(index, pictures.count - 1)
         if index > 0 or role not in kept or pictures.count > 1:
-            kept[role] = Encoded(model, pictures.at(index), tiles)
+            kept[role] = pictures.encoded(model, index, tiles)
         return kept[role]
 
     for index in range(count):
         of_content = encoded(content, "content", index)
         of_frame = None if masks is None else masks[min(index, len(masks) - 1)]
-        if of_frame is not None and temporal is None and not (of_frame > 0).any():
-            yield of_content.picture.to(model.device, torch.float32)
+        untouched = of_frame is not None and temporal is None and not (of_frame > 0).any()
+        if untouched or not of_content.is_seen:
+            yield of_content.original.to(model.device, torch.float32)
             continue
         if painted is None or varies:
             of_texture = encoded(texture, "texture", index)
             of_color = of_content if color is content else None if color is None else encoded(color, "color", index)
             painted = paint_frame(model, of_content, of_texture, of_color, settings, temporal, tiles, progress)
-        yield painted if of_frame is None else mask_images(of_content.picture, painted, of_frame)
+        yield painted if of_frame is None else mask_images(of_content.original, painted, of_frame)
 
 
 def paint_frame(
@@ -308,6 +367,9 @@ def paint_frame(
     """
     tiles = Tiles() if tiles is None else tiles
     check_images(content.picture)
+    for name, style in (("texture style", texture), ("color style", color)):
+        if style is not None and style is not content and not style.is_seen:
+            raise nothing_seen(name)
     full = content.side
     sides = level_sides(full, settings.stroke_size)
     if temporal is not None:
@@ -333,22 +395,25 @@ def paint_frame(
         of_level = settings if side == full else replace(settings, strength=1.0)
         features = partial(content.features, side) if temporal is None else None
         state = None if temporal is None else temporal[level]
-        painted = _paint_level(model, picture, drawn, features, of_texture, of_color, of_level, state, tiles)
+        weight = content.weight_at(side)
+        painted = _paint_level(model, picture, weight, drawn, features, of_texture, of_color, of_level, state, tiles)
         below = picture
         done += side**2
         progress(done / total)
     assert painted is not None
     if settings.finish == 0 or settings.strength == 0:
         return painted
+    of_full = style_side(texture.side, full, full, settings)
     finished = finish(
         model.encoder,
         painted,
         content.picture.to(model.device),
-        texture.at(style_side(texture.side, full, full, settings)),
-        None if color is None else color.picture,
+        texture.at(of_full),
+        None if color is None else color.colors,
         settings.finish,
         torch.bfloat16 if multiplies_bfloat16(model.device) else torch.float32,
         lambda share: progress((done + share * (total - done)) / total),
+        texture.weight_at(of_full),
     )
     return torch.lerp(painted, finished, settings.strength)
 
@@ -356,6 +421,7 @@ def paint_frame(
 def _paint_level(
     model: Coder,
     picture: Tensor,
+    weight: Tensor | None,
     drawn: Tensor | None,
     features: Callable[[], Features] | None,
     texture: Features,
@@ -375,6 +441,7 @@ def _paint_level(
     if temporal is not None:
         above, left = temporal.follow(picture, model.stride)
     photo = extend(picture, above, left)
+    counts = None if weight is None else extend(weight, above, left)
     source = photo if drawn is None else extend(drawn, above, left)
     settle = None if temporal is None else temporal.steady
     # From the default towards 1 the photograph's own lines come back.
@@ -382,7 +449,9 @@ def _paint_level(
 
     def work(tile: int | None) -> Tensor:
         def encoded(images: Tensor) -> Features:
-            return features() if images is photo and features is not None else model.encode(images, tile)
+            if images is photo and features is not None:
+                return features()
+            return model.encode(images, tile).weighted(counts)
 
         of_source = encoded(source)
         transferred = sandwich_swap(of_source, texture, color, 1.0, settings.detail, settings.patch_size, settle)

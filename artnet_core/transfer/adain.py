@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -19,15 +19,18 @@ _SAMPLES = 8
 _MIXING_DEVICES = ("cpu", "cuda")
 
 
-def channel_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
+def channel_statistics(features: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Mean and (population) standard deviation of every channel, in float32.
 
     Args:
         features: ``[B, C, h, w]``.
+        weight: ``[1 or B, 1, h, w]``, 0..1, how much each position counts, some of it above 0; all alike by default.
 
     Returns:
         Two tensors ``[B, C, 1, 1]``.
     """
+    if weight is not None:
+        return _weighted_statistics(features, weight)
     positions = features.shape[2] * features.shape[3]
     zero = features.new_zeros(*features.shape[:2], 1, 1, dtype=torch.float32)
     mean = sum((piece.sum((2, 3), keepdim=True) for piece in _pieces(features)), zero) / positions
@@ -56,13 +59,15 @@ def adain(content: Tensor, style: Tensor) -> Tensor:
     return align(content, *channel_statistics(style))
 
 
-def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+def align(features: Tensor, mean: Tensor, std: Tensor, weight: Tensor | None = None) -> Tensor:
     """Gives each channel this mean and standard deviation; a constant channel becomes the mean.
 
     Args:
         features: ``[B, C, h, w]``.
         mean: ``[B or 1, C, 1, 1]``, float32.
         std: likewise.
+        weight: as in :func:`channel_statistics`. Positions that do not count follow the others, but go no further than
+            those do: a channel that is constant where it counts may be anything elsewhere.
 
     Returns:
         ``[B, C, h, w]`` in the dtype of ``features``. What float16 cannot hold, as the one lit position of a night may
@@ -75,7 +80,11 @@ def align(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     values = values.contiguous(memory_format=torch.channels_last)  # on a CPU a quarter of the time
     means, stds = (statistic.expand(len(values), -1, -1, -1).flatten(1) for statistic in (mean, std))
     pictures = zip(torch.split(values, 1), means, stds, strict=True)
-    aligned = [_align_picture(picture, m, s) for picture, m, s in pictures]
+    if weight is None:
+        aligned = [_align_picture(picture, m, s) for picture, m, s in pictures]
+    else:
+        weights = torch.split(weight.expand(len(values), -1, -1, -1), 1)
+        aligned = [_align_where_it_counts(*each, w) for each, w in zip(pictures, weights, strict=True)]
     result = torch.cat(aligned) if len(aligned) > 1 else aligned[0]
     if features.dtype == torch.float16:
         largest = torch.finfo(torch.float16).max
@@ -106,8 +115,41 @@ def _align_picture(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return aligned
 
 
+def _align_where_it_counts(picture: Tensor, mean: Tensor, std: Tensor, weight: Tensor) -> Tensor:
+    """``[1, C, h, w]`` by weighted statistics, in the picture's dtype; statistics ``[C]``."""
+    own_mean, own_std = _weighted_statistics(picture, weight)
+    scale = std.view_as(own_std) / (own_std.square() + _SMALLEST_STD**2).sqrt()
+    counts = weight > 0
+    values = picture.float()
+    least = torch.where(counts, values, torch.inf).amin((2, 3), keepdim=True)
+    most = torch.where(counts, values, -torch.inf).amax((2, 3), keepdim=True)
+    return ((values.clamp(least, most) - own_mean) * scale + mean.view_as(own_mean)).to(picture.dtype)
+
+
+def _weighted_statistics(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    weight = weight.to(features.device, torch.float32)
+    total = weight.sum((2, 3), keepdim=True)
+    # A sum of equal values is not exact, and what it is off by would pass for a deviation. So all are taken less one of
+    # those that count most, by which a constant channel becomes zero.
+    place = weight.flatten(1).argmax(1).view(-1, 1, 1).expand(len(features), features.shape[1], 1)
+    value = features.flatten(2).gather(2, place)[..., None].float()
+    zero = torch.zeros_like(value)
+    weights = torch.split(weight, _rows_at_once(features), 2)
+
+    def weighted_sum(of_piece: Callable[[Tensor], Tensor]) -> Tensor:
+        pairs = zip(_pieces(features), weights, strict=True)
+        return sum(((of_piece(piece - value) * w).sum((2, 3), keepdim=True) for piece, w in pairs), zero)
+
+    beyond = weighted_sum(lambda piece: piece) / total
+    variance = weighted_sum(lambda piece: (piece - beyond).square()) / total
+    return value + beyond, variance.sqrt()
+
+
 def _pieces(features: Tensor) -> Iterator[Tensor]:
     """Some rows at a time, in float32, so that a large map in half precision is never copied as a whole."""
+    return (piece.float() for piece in torch.split(features, _rows_at_once(features), 2))
+
+
+def _rows_at_once(features: Tensor) -> int:
     batch, channels, _, width = features.shape
-    rows = max(1, chunk_elements(features.device) // (batch * channels * width))
-    return (piece.float() for piece in torch.split(features, rows, 2))
+    return max(1, chunk_elements(features.device) // (batch * channels * width))

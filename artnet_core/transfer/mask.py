@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..features import Features
+from ..features import Features, position_means
 
 # Interpolated masks are rounded to such steps: a resized mask of ones is then one, whatever the weights' rounding.
 _STEPS = 2**16
@@ -53,7 +53,7 @@ def mask_images(content: Tensor, stylized: Tensor, mask: Tensor) -> Tensor:
     Raises:
         ValueError: the mask does not fit the batch.
     """
-    weight = _resize(check_mask(mask, len(content)).to(stylized.device), (content.shape[-2], content.shape[-1]))
+    weight = resize_mask(check_mask(mask, len(content)).to(stylized.device), (content.shape[-2], content.shape[-1]))
     return _blend(content.to(stylized.device, torch.float32), stylized.float(), weight)
 
 
@@ -73,16 +73,13 @@ def mask_features(content: Features, transferred: Features, mask: Tensor) -> Fea
     Raises:
         ValueError: the mask does not fit the batch.
     """
-    data, stride = transferred.data, transferred.stride
-    weight = _resize(check_mask(mask, len(data)).to(data.device), transferred.size)
-    below, right = (
-        positions * stride - side for positions, side in zip(data.shape[-2:], transferred.size, strict=True)
-    )
-    weight = F.avg_pool2d(F.pad(weight, (0, right, 0, below), mode="replicate"), stride)
+    data = transferred.data
+    weight = resize_mask(check_mask(mask, len(data)).to(data.device), transferred.size)
+    weight = position_means(weight, data.shape[-2:], transferred.stride)
     return transferred.with_data(_blend(content.data.to(data), data, weight))
 
 
-def _resize(mask: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """Masks ``[b, h, w]`` to ``[b, 1, H, W]``, float32, 0..1, bilinear."""
     weight = mask[:, None].float().clamp(0, 1)
     if weight.shape[-2:] != size:

@@ -51,9 +51,19 @@ def patch_weights(style: Tensor, patch_size: int) -> Tensor:
     return patch_norms(style, patch_size).clamp(min=_SMALLEST_NORM).reciprocal()
 
 
+def visible_patches(visible: Tensor, patch_size: int) -> Tensor:
+    """Which k x k patches are visible as a whole: bool ``[hs, ws]`` to ``[hs - k + 1, ws - k + 1]``."""
+    return F.max_pool2d((~visible).float()[None], patch_size, stride=1)[0] == 0
+
+
 @torch.no_grad()
 def match_patches(
-    content: Tensor, style: Tensor, patch_size: int = 3, near: Windows | None = None, coherence: float = 1.0
+    content: Tensor,
+    style: Tensor,
+    patch_size: int = 3,
+    near: Windows | None = None,
+    coherence: float = 1.0,
+    visible: Tensor | None = None,
 ) -> Tensor:
     """For every content patch, the style patch with the largest normalised cross-correlation.
 
@@ -66,6 +76,8 @@ def match_patches(
         near: for each content patch a window of the style. The best there is taken where its score is at least
             ``coherence`` times the best of all.
         coherence: 0..1.
+        visible: bool ``[hs, ws]``, the style's positions that may be copied, at least one whole patch of them; all by
+            default.
 
     Returns:
         int64 ``[h - k + 1, w - k + 1]``: the style's position ``row * ws + column`` at the upper left of the best
@@ -84,6 +96,8 @@ def match_patches(
     pairs = style_positions.shape[1]
     volume = width * pairs  # products of one row of content positions
     block_rows = max(1, min(rows, chunk_elements(content.device) // volume))
+
+    hidden = None if visible is None else ~visible_patches(visible, k)
 
     # Taken once: fresh memory costs a CPU more than what is done with it.
     products = style_positions.new_empty(block_rows + k - 1, volume)
@@ -110,6 +124,8 @@ def match_patches(
         scores.mul_(weight)
         scores[:, :, style_rows:] = -math.inf
         scores[..., style_columns:] = -math.inf
+        if hidden is not None:
+            scores[:, :, :style_rows, :style_columns].masked_fill_(hidden, -math.inf)
         scores = scores[:, :columns]
         highest, best[top:end] = _max(scores)
         if near is not None:
@@ -131,13 +147,16 @@ def _max(scores: Tensor) -> tuple[Tensor, Tensor]:
     return highest, row * scores.shape[3] + column
 
 
-def pair_scores(content: Tensor, style: Tensor, patch_size: int) -> Callable[[Tensor, Tensor], Tensor]:
+def pair_scores(
+    content: Tensor, style: Tensor, patch_size: int, visible: Tensor | None = None
+) -> Callable[[Tensor, Tensor], Tensor]:
     """What some pairs of patches score, where :func:`match_patches` scores all of them.
 
     Args:
         content: ``[C, h, w]``.
         style: ``[C, hs, ws]``.
         patch_size: k.
+        visible: as there.
 
     Returns:
         A function of n content patches and m patches of the style for each, rows and columns of the positions at their
@@ -151,6 +170,7 @@ def pair_scores(content: Tensor, style: Tensor, patch_size: int) -> Callable[[Te
         (within[:, None] * side + within).flatten() for side in (width, style_width)
     )
     patch_values = patch_size**2 * content.shape[0]
+    hidden = None if visible is None else ~visible_patches(visible, patch_size)
 
     def scores(patches: Tensor, places: Tensor) -> Tensor:
         positions = (patches[0] * width + patches[1])[:, None] + positions_of_patch
@@ -165,7 +185,8 @@ def pair_scores(content: Tensor, style: Tensor, patch_size: int) -> Callable[[Te
                 torch.split(positions, block), torch.split(style_patches, block), strict=True
             )
         ]
-        return torch.cat(products) * weight[places[0], places[1]]
+        found = torch.cat(products) * weight[places[0], places[1]]
+        return found if hidden is None else found.masked_fill_(hidden[places[0], places[1]], -math.inf)
 
     return scores
 

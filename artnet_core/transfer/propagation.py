@@ -38,7 +38,9 @@ def checkerboard(rows: int, columns: int, color: int, device: torch.device | Non
 
 
 @torch.no_grad()
-def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_size: int, share: float) -> Tensor:
+def propagate_matches(
+    matches: Tensor, content: Tensor, style: Tensor, patch_size: int, share: float, visible: Tensor | None = None
+) -> Tensor:
     """Lets each patch take what continues the match of the patch to its left, right, above or below.
 
     The patches of a checkerboard's two colours take turns, so that none changes together with one that it asks.
@@ -51,6 +53,7 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
         patch_size: k.
         share: 0..1, of the score that a patch begins with, which it keeps at least. Each neighbour's consent is worth
             as much as a patch may lose.
+        visible: bool ``[hs, ws]``, the style's positions that may be copied; all by default.
 
     Returns:
         Matches of the same form.
@@ -59,7 +62,7 @@ def propagate_matches(matches: Tensor, content: Tensor, style: Tensor, patch_siz
     style_width = style.shape[2]
     (rows, columns), (style_rows, style_columns) = matches.shape, (side - k + 1 for side in style.shape[1:])
     steps = neighbors(device)
-    scores = pair_scores(content, style, k)
+    scores = pair_scores(content, style, k, visible)
 
     found = torch.stack([matches // style_width, matches % style_width])  # [2, rows, columns]
     boards, current = [], []

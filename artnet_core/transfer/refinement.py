@@ -7,19 +7,23 @@ position. With a match of its own for every patch it stays calm, and lines are f
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..network.ops import chunk_elements
-from .matching import Windows, comparable_positions
+from .matching import Windows, comparable_positions, visible_patches
 
 REACH = 1
 """How many fine positions a patch may move beyond the coarse position that was matched with its own."""
 
 
 @torch.no_grad()
-def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: int, pooling: int) -> Tensor:
+def refine_matches(
+    coarse: Tensor, content: Tensor, style: Tensor, patch_size: int, pooling: int, visible: Tensor | None = None
+) -> Tensor:
     """For every content patch, the best style patch near the place that coarse matching found.
 
     The patches whose middle lies in one coarse position share a window of the style: the position that the coarse match
@@ -32,6 +36,8 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
         style: ``[C, hs, ws]``.
         patch_size: k, odd.
         pooling: fine positions per side of a coarse one, at least 2.
+        visible: bool ``[hs, ws]``, the style's positions that may be copied, all those of the coarse patches that were
+            found among them; all by default. Where a window shows no whole patch, the coarse patch's first is taken.
 
     Returns:
         int64 ``[h - k + 1, w - k + 1]``: the style's position ``row * ws + column`` at the upper left of the best
@@ -46,6 +52,8 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
     weight_columns = weight.shape[1]
     sizes = (height, width), (style_height, style_width)
     tops, lefts, window_rows, window_columns = windows(coarse, *sizes, k, p)
+    hidden = None if visible is None else ~visible_patches(visible, k).flatten()
+    first_rows, first_columns = (corner * p for corner in _of_middles(coarse, *sizes, k, p)[:2])
 
     def along(size: int) -> Tensor:
         return torch.arange(size, device=coarse.device)
@@ -71,8 +79,15 @@ def refine_matches(coarse: Tensor, content: Tensor, style: Tensor, patch_size: i
         scores = _diagonal_sums(_diagonal_sums(products, 1, k), 2, k)  # [n, p, p, window_rows, window_columns]
         of_window = (top + along(window_rows)[:, None]) * weight_columns + left + along(window_columns)
         scores = scores * weight.flatten()[of_window][:, None, None]
+        if hidden is not None:
+            scores = scores.masked_fill_(hidden[of_window][:, None, None], -math.inf)
         best = scores.flatten(3).argmax(3)  # [n, p, p]
         position = (top + best // window_columns) * style_width + left + best % window_columns
+        if hidden is not None:
+            # The first patch of the coarse one is visible, since all of that is.
+            highest = scores.flatten(3).amax(3)
+            of_coarse = (first_rows * style_width + first_columns)[first : first + block].flatten()[:, None, None]
+            position = torch.where(highest == -math.inf, of_coarse, position)
         refined.append(position.view(-1, len(columns), p, p).transpose(1, 2).flatten(2).flatten(0, 1))
     patches = torch.cat(refined)  # [rows * p, columns * p], the first of them above and left of the map
     return patches[middle : middle + height - k + 1, middle : middle + width - k + 1]
@@ -106,16 +121,28 @@ def windows(coarse: Tensor, content: tuple[int, int], style: tuple[int, int], pa
     k, p, middle = patch_size, pooling, patch_size // 2
     limits = [side - k + 1 for side in style]
     height, width = (min(p + 2 * REACH, limit) for limit in limits)
-    # Each coarse position goes by the patch that has it in its middle, at the borders by the one nearest to that.
-    rows, columns = (torch.arange(-(-side // p), device=coarse.device) for side in content)
-    patch_rows = (rows - middle).clamp(0, coarse.shape[0] - 1)
-    patch_columns = (columns - middle).clamp(0, coarse.shape[1] - 1)
-    found = coarse[patch_rows][:, patch_columns]  # [rows, columns]
-    found_rows = found // (style[1] // p) + (rows - patch_rows)[:, None]
-    found_columns = found % (style[1] // p) + columns - patch_columns
-    tops = (found_rows * p - middle - REACH).clamp(0, limits[0] - height)
-    lefts = (found_columns * p - middle - REACH).clamp(0, limits[1] - width)
+    first_rows, first_columns, rows_on, columns_on = _of_middles(coarse, content, style, k, p)
+    tops = ((first_rows + rows_on[:, None]) * p - middle - REACH).clamp(0, limits[0] - height)
+    lefts = ((first_columns + columns_on) * p - middle - REACH).clamp(0, limits[1] - width)
     return Windows(tops, lefts, height, width)
+
+
+def _of_middles(
+    coarse: Tensor, content: tuple[int, int], style: tuple[int, int], patch_size: int, pooling: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The coarse style patch that each of the content's coarse positions goes by; arguments as above.
+
+    Returns:
+        Row and column of the patch's first position, ``[rows, columns]`` each, and how many rows and columns further on
+        the position itself lies, ``[rows]`` and ``[columns]``.
+    """
+    # Each coarse position goes by the patch that has it in its middle, at the borders by the one nearest to that.
+    rows, columns = (torch.arange(-(-side // pooling), device=coarse.device) for side in content)
+    patch_rows = (rows - patch_size // 2).clamp(0, coarse.shape[0] - 1)
+    patch_columns = (columns - patch_size // 2).clamp(0, coarse.shape[1] - 1)
+    found = coarse[patch_rows][:, patch_columns]  # [rows, columns]
+    style_columns = style[1] // pooling
+    return found // style_columns, found % style_columns, rows - patch_rows, columns - patch_columns
 
 
 def _diagonal_sums(products: Tensor, axis: int, count: int) -> Tensor:

@@ -85,6 +85,9 @@ def sandwich_swap(
     keep together with their neighbours' where that costs little of their score; towards a ``detail`` of 0 they continue
     them.
 
+    Where features have a weight, what is transparent or masked away enters no mean, no deviation and no match, and
+    nothing of it is copied. A content picture that weighs nothing stays as it is.
+
     Args:
         content: features of B pictures.
         texture: features of the picture whose strokes are copied; a batch of 1 or B.
@@ -98,10 +101,11 @@ def sandwich_swap(
 
     Returns:
         Features of B pictures of the content's size. At strength 1 the mean and standard deviation of every channel
-        are the colour style's.
+        are the colour style's, where the content counts.
 
     Raises:
-        ValueError: features of different models, a style batch that is neither 1 nor B, or a number out of range.
+        ValueError: features of different models, a style batch that is neither 1 nor B, a style of which nothing is
+            seen, or a number out of range.
 
     Example:
         >>> model = artnet.load()
@@ -120,15 +124,22 @@ def sandwich_swap(
     if strength == 0:
         return content
 
+    weight = seen = None
+    if content.weight is not None:
+        seen = content.weight.amax((1, 2, 3), keepdim=True) > 0
+        weight = torch.where(seen, content.weight, 1)
     mixed = content.data  # what the first AdaIN does to it alone the last one replaces
     if detail < 1:
-        projected = align(content.data, *texture.statistics)
+        projected = align(content.data, *texture.statistics, weight)
         matching = matching_at(detail, patch_size, content.layers[COMPARED_LAYER])
-        swapped = swap(projected, texture.data, matching, settle)
+        of_texture = texture.visible_part
+        swapped = swap(projected, of_texture.data, matching, settle, of_texture.weight)
         shares = content_shares(projected.shape[1], detail, projected.device)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares.to(projected.dtype))
         del projected, swapped  # the last AdaIN takes their room
-    transferred = align(mixed, *color.statistics)
+    transferred = align(mixed, *color.statistics, weight)
+    if seen is not None:
+        transferred = torch.where(seen, transferred, content.data)
     if strength < 1:
         transferred = torch.lerp(content.data, transferred, strength)
     return content.with_data(transferred)

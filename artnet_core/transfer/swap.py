@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..network.ops import avg_pool
-from .matching import match_patches
+from .matching import match_patches, visible_patches
 from .propagation import propagate_matches
 from .refinement import refine_matches, windows_near
 
@@ -160,7 +160,13 @@ def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
     return max(2, math.ceil(math.sqrt(style_positions / _MOST_STYLE_POSITIONS)))
 
 
-def swap(content: Tensor, style: Tensor, matching: Matching = PAPER, settle: Settle | None = None) -> Tensor:
+def swap(
+    content: Tensor,
+    style: Tensor,
+    matching: Matching = PAPER,
+    settle: Settle | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
     """Replaces each k x k patch of the content by the best matching patch of the style.
 
     With a pooling of p > 1 patches are matched on maps averaged over p x p positions first, and then each near what was
@@ -171,6 +177,9 @@ def swap(content: Tensor, style: Tensor, matching: Matching = PAPER, settle: Set
         style: ``[B, C, hs, ws]`` or ``[1, C, hs, ws]``.
         matching: how patches are chosen and put together.
         settle: what may still change the matches; of a batch the pictures come in their order.
+        weight: ``[1 or B, 1, hs, ws]``, 0..1, of the style's positions; all 1 by default. A position may be copied if
+            it weighs at least half of what the heaviest does. Where no patch is wholly of such positions smaller ones
+            are taken.
 
     Returns:
         ``[B, C, h, w]``, every value a weighted mean of style values.
@@ -187,27 +196,69 @@ def swap(content: Tensor, style: Tensor, matching: Matching = PAPER, settle: Set
     smallest = min(*sizes[0], *sizes[1])
     pooling = min(matching.pooling or matching_pool(*sizes), smallest)
     patch_size = min(matching.patch_size, (smallest // pooling - 1) // 2 * 2 + 1)
-    matching = replace(matching, patch_size=patch_size, pooling=pooling)
+    whole = replace(matching, patch_size=patch_size, pooling=pooling)
 
     swapped = []
     for index, of_content in enumerate(content):
         of_style = style[index if len(style) > 1 else 0]
+        visible, matching = None, whole
+        if weight is not None:
+            visible = copied_positions(weight[index if len(weight) > 1 else 0, 0].to(content.device))
+            matching = _fitting(whole, visible)
         compared = of_content[: matching.compared], of_style[: matching.compared]
-        matches = find_matches(*compared, matching)
+        matches = find_matches(*compared, matching, visible)
         if settle is not None:
-            matches = settle(matches, *compared, patch_size, style if len(style) == 1 else of_style)
-        swapped.append(reassemble(matches, of_style, patch_size, matching.falloff))
+            found = matches
+            matches = settle(found, *compared, matching.patch_size, style if len(style) == 1 else of_style)
+            if visible is not None:  # what was copied before may be hidden by now
+                hidden = ~visible_patches(visible, matching.patch_size)
+                row, column = matches // style.shape[3], matches % style.shape[3]
+                matches = torch.where(hidden[row, column], found, matches)
+        swapped.append(reassemble(matches, of_style, matching.patch_size, matching.falloff))
     # A stack is a copy, and video comes one frame at a time.
     return swapped[0][None] if len(swapped) == 1 else torch.stack(swapped)
 
 
-def find_matches(content: Tensor, style: Tensor, matching: Matching) -> Tensor:
+def copied_positions(weight: Tensor) -> Tensor:
+    """Which positions of a style may be copied: those that weigh at least half of what the heaviest does.
+
+    Half, as what an edge cuts through shows little of either side; of the heaviest, so that a style that is half
+    transparent everywhere, or seen through a thin line, is a style too.
+
+    Args:
+        weight: ``[hs, ws]``, 0..1, some of it above 0.
+
+    Returns:
+        bool ``[hs, ws]``.
+    """
+    return (weight > 0) & (weight >= 0.5 * weight.max())
+
+
+def _fitting(matching: Matching, visible: Tensor) -> Matching:
+    """The same with the largest patches and the most pooling at which some patch is wholly visible."""
+    pooling, patch_size = matching.pooling or 1, matching.patch_size
+    for size in range(patch_size, 0, -2):
+        side = pooling
+        while side > 0:
+            if visible_patches(_all_visible(visible, side), size).any():
+                return replace(matching, patch_size=size, pooling=side)
+            side //= 2
+    raise ValueError("Nothing of the style may be copied: its weight is 0 everywhere.")
+
+
+def _all_visible(visible: Tensor, pooling: int) -> Tensor:
+    """Which squares of ``pooling`` x ``pooling`` positions are visible as a whole: bool ``[hs, ws]`` to less."""
+    return F.max_pool2d((~visible).float()[None], pooling)[0] == 0
+
+
+def find_matches(content: Tensor, style: Tensor, matching: Matching, visible: Tensor | None = None) -> Tensor:
     """Matches of ``[C, h, w]`` in ``[C, hs, ws]``, by way of pooled maps where ``matching`` says so.
 
     Args:
         content: the channels that are compared.
         style: likewise.
-        matching: with a pooling, and a patch size that fits both maps.
+        matching: with a pooling, and a patch size that fits both maps and what is visible.
+        visible: bool ``[hs, ws]``, the style's positions that may be copied; all by default.
 
     Returns:
         int64 ``[h - k + 1, w - k + 1]``, as :func:`artnet_core.transfer.matching.match_patches` has them.
@@ -215,21 +266,27 @@ def find_matches(content: Tensor, style: Tensor, matching: Matching) -> Tensor:
     sizes = (content.shape[1], content.shape[2]), (style.shape[1], style.shape[2])
     patch_size, pooling = matching.patch_size, matching.pooling or 1
 
-    def continued(matches: Tensor, content: Tensor, style: Tensor) -> Tensor:
+    def continued(matches: Tensor, content: Tensor, style: Tensor, visible: Tensor | None) -> Tensor:
         if matching.continuity == 1:
             return matches
-        return propagate_matches(matches, content, style, patch_size, matching.continuity)
+        return propagate_matches(matches, content, style, patch_size, matching.continuity, visible)
 
     def coarse(pooling: int) -> Tensor:
         """Matches of both maps averaged over ``pooling`` x ``pooling`` positions."""
         maps = avg_pool(content[None], pooling)[0], F.avg_pool2d(style[None], pooling)[0]
-        return continued(match_patches(*maps, patch_size), *maps)
+        shown = None if visible is None else _all_visible(visible, pooling)
+        return continued(match_patches(*maps, patch_size, visible=shown), *maps, shown)
+
+    def coherent() -> bool:
+        if matching.coherence == 1 or min(*sizes[0], *sizes[1]) < COHERENT_POSITIONS * patch_size:
+            return False
+        return visible is None or bool(visible_patches(_all_visible(visible, COHERENT_POSITIONS), patch_size).any())
 
     if pooling > 1:
-        matches = refine_matches(coarse(pooling), content, style, patch_size, pooling)
-    elif matching.coherence == 1 or min(*sizes[0], *sizes[1]) < COHERENT_POSITIONS * patch_size:
-        matches = match_patches(content, style, patch_size)
+        matches = refine_matches(coarse(pooling), content, style, patch_size, pooling, visible)
+    elif not coherent():
+        matches = match_patches(content, style, patch_size, visible=visible)
     else:
         near = windows_near(coarse(COHERENT_POSITIONS), *sizes, patch_size, COHERENT_POSITIONS)
-        matches = match_patches(content, style, patch_size, near, matching.coherence)
-    return continued(matches, content, style)
+        matches = match_patches(content, style, patch_size, near, matching.coherence, visible)
+    return continued(matches, content, style, visible)

@@ -82,14 +82,17 @@ model artnet)
         """
         return channel_statistics(self.data, self.weight)
 
-    @cached_property
+    @property
     def visible_part(self) -> Features:
         """The smallest rectangle of positions that holds all of any weight; all where there is no weight.
 
         Its size is that of whole positions.
         """
-        if self.weight is None:
-            return self
+        return self if self.weight is None else self._visible_part
+
+    @cached_property  # not for features that are their own part, which a reference to themselves would keep alive
+    def _visible_part(self) -> Features:
+        assert self.weight is not None
         rows, columns = (bounds(self.weight.amax((0, 1, axis))) for axis in (3, 2))
         return self.cut(rows, columns)
 

@@ -11,7 +11,7 @@ photograph's own detail of its size put back (Burt and Adelson 1983, the Laplaci
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -19,7 +19,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .features import Features, nothing_seen, picture_count
+from .features import Features, nothing_seen, picture_count, position_means
 from .finish import finish
 from .images import check_images, fill_hidden
 from .network.encoder import Encoder
@@ -27,6 +27,7 @@ from .resizing import enlarge, resize
 from .runtime import Tiles, multiplies_bfloat16
 from .transfer.lines import keep_lines
 from .transfer.mask import check_mask, mask_count, mask_images, resize_mask
+from .transfer.regions import Part, transfer_regions
 from .transfer.sandwich import DEFAULT_DETAIL, sandwich_swap
 from .transfer.swap import check_patch_size, copied_positions
 from .video.steadiness import TemporalState, extend
@@ -37,6 +38,9 @@ _BROADEST = 128
 
 # A style is not reduced below this, or it would have too few patches to choose from.
 _SMALLEST_STYLE = 256
+
+# Where regions have more styles than this none is kept: a hundred of them would fill the memory.
+_MOST_STYLES_KEPT = 8
 
 Progress = Callable[[float], None]
 """Is told which share of a frame is done, 0..1; what it raises ends the painting."""
@@ -131,10 +135,12 @@ class Pictures:
     def weighted(self, mask: Tensor) -> Pictures:
         """The same pictures, of which only what a mask ``[h, w]`` or ``[1 or B, h, w]`` shows counts, if it did before.
 
+        A batch of one becomes as many pictures as there are masks.
+
         Raises:
             ValueError: the mask does not fit the batch.
         """
-        masks = check_mask(mask, self.count)
+        masks = check_mask(mask, self.count if self.count > 1 else mask_count(mask))
 
         def weight(index: int) -> Tensor:
             of_picture = masks[min(index, len(masks) - 1)][None, None].float().clamp(0, 1)
@@ -144,7 +150,7 @@ class Pictures:
             size = before.shape[-2], before.shape[-1]
             return before * resize_mask(of_picture[0], size).to(before)
 
-        return replace(self, weight=weight)
+        return replace(self, count=max(self.count, len(masks)), read=lambda index: self.at(index), weight=weight)
 
     def at(self, index: int) -> Tensor:
         """One picture; of a batch of one always the same.
@@ -229,16 +235,76 @@ class Encoded:
         return self._features[side]
 
 
-def frame_count(content: Pictures, texture: Pictures, color: Pictures | None = None, masks: int | None = None) -> int:
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A part of all pictures that is painted in a style of its own.
+
+    Attributes:
+        mask: ``[h, w]`` or ``[1 or B, h, w]`` of any size, 0..1: where the region is. Where regions overlap each has
+            its share.
+        texture: the pictures whose strokes are copied.
+        color: the pictures whose colours are taken; the texture's by default. The content itself keeps its colours.
+        texture_mask: likewise, of the texture: which part of it is the style, as its sky for the sky; all by default.
+        settings: what is set for this region; as for the whole by default. Its strength, detail, patch size and style
+            size count.
+    """
+
+    mask: Tensor
+    texture: Pictures
+    color: Pictures | None = None
+    texture_mask: Tensor | None = None
+    settings: Settings | None = None
+
+    @property
+    def style(self) -> Pictures:
+        """What of the texture's pictures is the style."""
+        return self.texture if self.texture_mask is None else self.texture.weighted(self.texture_mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Area:
+    """A region of one picture, for :func:`paint_frame`: as :class:`Region`, with functions that give its styles.
+
+    Attributes:
+        mask: ``[1, h, w]`` of any size, 0..1.
+        texture: gives the style whose strokes are copied; asked whenever it is needed.
+        color: likewise, the style whose colours are taken, or the picture that is painted.
+        settings: see :class:`Region`.
+    """
+
+    mask: Tensor
+    texture: Callable[[], Encoded]
+    color: Callable[[], Encoded] | None = None
+    settings: Settings | None = None
+
+
+def frame_count(
+    content: Pictures,
+    texture: Pictures | None,
+    color: Pictures | None = None,
+    masks: int | None = None,
+    regions: Sequence[Region] = (),
+    detail_map: Tensor | None = None,
+    strength_map: Tensor | None = None,
+) -> int:
     """How many frames :func:`paint` gives: as many as the largest batch has.
 
     Raises:
         ValueError: a batch is neither one picture nor as many as the largest.
     """
-    colors = None if color is None else color.count
-    return picture_count(
-        {content.name: content.count, texture.name: texture.count, "color style": colors, "mask": masks}
-    )
+    batches: dict[str, int | None] = {content.name: content.count}
+    if texture is not None:
+        batches[texture.name] = texture.count
+    batches |= {"color style": None if color is None else color.count, "mask": masks}
+    for number, region in enumerate(regions, 1):
+        batches |= {
+            f"mask of region {number}": mask_count(region.mask),
+            f"style of region {number}": region.style.count,
+            f"color style of region {number}": None if region.color is None else region.color.count,
+        }
+    for name, values in (("detail map", detail_map), ("strength map", strength_map)):
+        batches[name] = None if values is None else mask_count(values)
+    return picture_count(batches)
 
 
 def level_sides(side: int, stroke_size: float) -> list[int]:
@@ -278,13 +344,16 @@ def style_side(native: int, level: int, full: int, settings: Settings) -> int:
 def paint(
     model: Coder,
     content: Pictures,
-    texture: Pictures,
+    texture: Pictures | None,
     color: Pictures | None = None,
     settings: Settings = Settings(),
     mask: Tensor | None = None,
     tiles: Tiles | None = None,
     kept: dict[str, Encoded] | None = None,
     progress: Progress = _ignore,
+    regions: Sequence[Region] = (),
+    detail_map: Tensor | None = None,
+    strength_map: Tensor | None = None,
 ) -> Iterator[Tensor]:
     """Paints one frame after the other.
 
@@ -293,14 +362,19 @@ def paint(
     Args:
         model: encodes and decodes.
         content: the pictures to paint; with ``settings.steady`` the frames of a video.
-        texture: the pictures whose strokes are copied.
+        texture: the pictures whose strokes are copied. Beside regions it paints what none of them covers; where it is
+            None that stays as it is.
         color: the pictures whose colours are taken; the texture's by default. The content itself keeps its colours.
         settings: what the artist sets.
         mask: ``[h, w]`` or ``[1 or B, h, w]``, any size: where to paint, 1, and where the content stays, 0.
         tiles: how many rows are worked on at once; all, until memory runs out, by default.
         kept: features of single pictures by their role: empty at first, filled for the next call with the same model,
-            content, texture and colour pictures.
+            content, texture and colour pictures, weights and regions.
         progress: is told how far each frame is.
+        regions: parts of the pictures with styles of their own.
+        detail_map: ``[h, w]`` or ``[1 or B, h, w]``, any size, 0..1: a detail for each pixel, in place of that of the
+            settings, those of regions too.
+        strength_map: likewise, for the strength; where it is 0 the content stays, to the bit.
 
     Yields:
         Frames ``[1, 3, H, W]``, float32, 0..1, on the model's device.
@@ -311,11 +385,20 @@ def paint(
     """
     tiles = Tiles() if tiles is None else tiles
     kept = {} if kept is None else kept
-    count = frame_count(content, texture, color, None if mask is None else mask_count(mask))
-    masks = None if mask is None else check_mask(mask, count)
+    count = frame_count(
+        content, texture, color, None if mask is None else mask_count(mask), regions, detail_map, strength_map
+    )
+    if texture is None and not regions:
+        raise ValueError("There is nothing to paint with: give a texture style, or regions with styles of their own.")
+    masks, details, strengths = (
+        None if values is None else check_mask(values, count) for values in (mask, detail_map, strength_map)
+    )
+    shapes = [check_mask(region.mask, count) for region in regions]
     temporal: list[TemporalState] | None = [] if settings.steady else None
-    varies = max(content.count, texture.count, 1 if color is None else color.count) > 1
+    varies = frame_count(content, texture, color, None, regions, detail_map, strength_map) > 1
     painted: Tensor | None = None  # the only one, for any number of masks
+    of_colors = sum(region.color not in (None, content) for region in regions)
+    keeps = len({_style_key(region) for region in regions}) + of_colors <= _MOST_STYLES_KEPT
 
     def encoded(pictures: Pictures, role: str, index: int) -> Encoded:
         index = min(index, pictures.count - 1)
@@ -323,147 +406,419 @@ def paint(
             kept[role] = pictures.encoded(model, index, tiles)
         return kept[role]
 
+    def of_region(pictures: Pictures, role: str, index: int) -> Encoded:
+        return encoded(pictures, role, index) if keeps else pictures.encoded(model, index, tiles)
+
+    def areas(index: int, of_content: Encoded) -> Iterator[Area]:
+        numbers: dict[tuple[int, int], int] = {}  # of the first region in each style
+        for number, (region, shape) in enumerate(zip(regions, shapes, strict=True)):
+            first = numbers.setdefault(_style_key(region), number)
+            texture = partial(of_region, region.style, f"texture of region {first}", index)
+            color: Callable[[], Encoded] | None = None
+            if region.color is content:
+                color = partial(_same, of_content)
+            elif region.color is not None:
+                color = partial(of_region, region.color, f"color of region {number}", index)
+            yield Area(_at(shape, index), texture, color, region.settings)
+
     for index in range(count):
         of_content = encoded(content, "content", index)
-        of_frame = None if masks is None else masks[min(index, len(masks) - 1)]
+        of_frame = None if masks is None else _at(masks, index)[0]
         untouched = of_frame is not None and temporal is None and not (of_frame > 0).any()
         if untouched or not of_content.is_seen:
             yield of_content.original.to(model.device, torch.float32)
             continue
         if painted is None or varies:
-            of_texture = encoded(texture, "texture", index)
+            of_texture = None if texture is None else encoded(texture, "texture", index)
             of_color = of_content if color is content else None if color is None else encoded(color, "color", index)
-            painted = paint_frame(model, of_content, of_texture, of_color, settings, temporal, tiles, progress)
+            painted = paint_frame(
+                model,
+                of_content,
+                of_texture,
+                of_color,
+                settings,
+                temporal,
+                tiles,
+                progress,
+                list(areas(index, of_content)),
+                None if details is None else _at(details, index),
+                None if strengths is None else _at(strengths, index),
+            )
         yield painted if of_frame is None else mask_images(of_content.original, painted, of_frame)
 
 
 def paint_frame(
     model: Coder,
     content: Encoded,
-    texture: Encoded,
+    texture: Encoded | None,
     color: Encoded | None = None,
     settings: Settings = Settings(),
     temporal: list[TemporalState] | None = None,
     tiles: Tiles | None = None,
     progress: Progress = _ignore,
+    areas: Sequence[Area] = (),
+    detail_map: Tensor | None = None,
+    strength_map: Tensor | None = None,
 ) -> Tensor:
     """Paints one picture, or the next frame of a video, coarse to fine.
 
-    Without ``temporal`` nothing in a frame that lies on a CUDA GPU waits for it but the look at the picture's values,
-    which is left out while a CUDA graph is captured.
+    Without ``temporal``, weights, areas and maps nothing in a frame that lies on a CUDA GPU waits for it but the look
+    at the picture's values, which is left out while a CUDA graph is captured.
 
     Args:
         model: encodes and decodes.
         content: the picture.
-        texture: the style whose strokes are copied.
+        texture: the style whose strokes are copied; what no area covers is painted in it, or without it, None, stays.
         color: the style whose colours are taken; the texture's by default.
         settings: what the artist sets; of ``steady`` ``temporal`` decides.
         temporal: of the video, if the picture is its next frame: a list, empty before the first frame.
         tiles: how many rows are worked on at once; all, until memory runs out, by default.
         progress: is told which share of the frame is done.
+        areas: parts of the picture with styles of their own; in a video as many for each frame.
+        detail_map: ``[1, h, w]`` of any size, 0..1, in place of the settings' detail.
+        strength_map: likewise.
 
     Returns:
         ``[1, 3, H, W]``, float32, 0..1, on the model's device.
+
+    Raises:
+        ValueError: nothing of a style is seen.
     """
     tiles = Tiles() if tiles is None else tiles
     check_images(content.picture)
-    for name, style in (("texture style", texture), ("color style", color)):
-        if style is not None and style is not content and not style.is_seen:
-            raise nothing_seen(name)
     full = content.side
     sides = level_sides(full, settings.stroke_size)
+    size = content.picture.shape[-2], content.picture.shape[-1]
+    of_detail, of_strength = (
+        None if values is None else resize_mask(values.to(model.device), size) for values in (detail_map, strength_map)
+    )
+    layout = _Layout([area.mask for area in areas], texture is not None, size, model.device) if areas else None
+    styles = [
+        _Style(area.texture, area.color, _for_area(settings, area.settings), partial(layout.share, index), index)
+        for index, area in enumerate(areas)
+        if layout is not None and layout.is_there(index)
+    ]
+    if texture is not None:
+        share = None if layout is None else layout.rest
+        own = None if color is None else partial(_same, color)
+        styles.append(_Style(partial(_same, texture), own, settings, share, len(areas)))
+    if not styles:
+        return content.original.to(model.device, torch.float32)
     if temporal is not None:
-        temporal.extend(TemporalState() for _ in sides[len(temporal) :])
+        temporal.extend(TemporalState() for _ in range(len(temporal), len(sides) * (len(areas) + 1)))
     # A step of the finish takes about half of what painting takes.
     total, done = sum(side**2 for side in sides) + full**2 * settings.finish / 2, 0.0
     below: Tensor | None = None  # the photograph of the level before
     painted: Tensor | None = None
+    width = len(areas) + 1  # states of each level
     for level, side in enumerate(sides):
         picture = content.at(side).to(model.device)
         drawn = None
         if painted is not None and below is not None:
             # What the level before could not show of the photograph is drawn onto its painting.
-            size = picture.shape[-2], picture.shape[-1]
-            drawn = (enlarge(painted, size) + picture - enlarge(below, size)).clamp_(0, 1)
-        of_texture = texture.features(style_side(texture.side, side, full, settings))
-        of_color = None
-        if color is not None:
-            # The content keeps its own colours as they are.
-            of_color = color.features(
-                side if color is content else style_side(color.side, side, full, replace(settings, style_size=0))
-            )
-        of_level = settings if side == full else replace(settings, strength=1.0)
-        features = partial(content.features, side) if temporal is None else None
-        state = None if temporal is None else temporal[level]
-        weight = content.weight_at(side)
-        painted = _paint_level(model, picture, weight, drawn, features, of_texture, of_color, of_level, state, tiles)
+            shape = picture.shape[-2], picture.shape[-1]
+            drawn = (enlarge(painted, shape) + picture - enlarge(below, shape)).clamp_(0, 1)
+        painted = _paint_level(
+            model,
+            _Level(content, side, full, picture, drawn),
+            styles if side == full else [style.in_full_strength for style in styles],
+            None if temporal is None else temporal[level * width : (level + 1) * width],
+            None if of_detail is None else resize(of_detail, side),
+            None if of_strength is None or side < full else of_strength,
+            tiles,
+        )
         below = picture
         done += side**2
         progress(done / total)
     assert painted is not None
-    if settings.finish == 0 or settings.strength == 0:
+    if settings.finish > 0:
+        rest = total - done
+        painted = _finish(
+            model, content, painted, styles, of_strength, lambda share: progress((done + share * rest) / total)
+        )
+    if layout is None or texture is not None or (layout.covered >= 1).all():
         return painted
-    of_full = style_side(texture.side, full, full, settings)
-    finished = finish(
-        model.encoder,
-        painted,
-        content.picture.to(model.device),
-        texture.at(of_full),
-        None if color is None else color.colors,
-        settings.finish,
-        torch.bfloat16 if multiplies_bfloat16(model.device) else torch.float32,
-        lambda share: progress((done + share * (total - done)) / total),
-        texture.weight_at(of_full),
-    )
-    return torch.lerp(painted, finished, settings.strength)
+    return mask_images(content.original, painted, layout.covered)
+
+
+def _finish(
+    model: Coder,
+    content: Encoded,
+    painted: Tensor,
+    styles: Sequence[_Style],
+    strength_map: Tensor | None,
+    progress: Progress,
+) -> Tensor:
+    """Improves a painting ``[1, 3, H, W]`` as a whole in every style, and gives each its share of what comes of it."""
+    result = painted
+    for number, style in enumerate(styles):
+        strength = style.settings.strength if strength_map is None else strength_map
+        if not isinstance(strength, Tensor) and strength == 0:
+            continue
+        texture, color = style.seen(content)
+        side = style_side(texture.side, content.side, content.side, style.settings)
+
+        def of_style(share: float, number: int = number) -> None:
+            progress((number + share) / len(styles))
+
+        finished = finish(
+            model.encoder,
+            painted,
+            content.picture.to(model.device),
+            texture.at(side),
+            None if color is None else color.colors,
+            style.settings.finish,
+            torch.bfloat16 if multiplies_bfloat16(model.device) else torch.float32,
+            of_style,
+            texture.weight_at(side),
+        )
+        if style.share is None:
+            result = torch.lerp(result, finished, strength)
+        else:
+            result = result + style.share(content.side) * strength * (finished - painted)
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Style:
+    """What is painted in one style.
+
+    Attributes:
+        texture: gives the style whose strokes are copied.
+        color: likewise, whose colours are taken, if not the texture's.
+        settings: for this style.
+        share: takes a longer side, and gives the style's share of each pixel, ``[1, 1, H, W]``; None is all.
+        number: among the states of a video.
+    """
+
+    texture: Callable[[], Encoded]
+    color: Callable[[], Encoded] | None
+    settings: Settings
+    share: Callable[[int], Tensor] | None
+    number: int
+
+    @property
+    def in_full_strength(self) -> _Style:
+        return replace(self, settings=replace(self.settings, strength=1.0))
+
+    def seen(self, content: Encoded) -> tuple[Encoded, Encoded | None]:
+        """Texture and colour style.
+
+        Raises:
+            ValueError: nothing of one of them is seen.
+        """
+        texture, color = self.texture(), None if self.color is None else self.color()
+        for name, style in (("texture style", texture), ("color style", color)):
+            if style is not None and style is not content and not style.is_seen:
+                raise nothing_seen(name)
+        return texture, color
+
+
+class _Layout:
+    """Which share of each pixel every area has; where areas overlap the shares add up to 1.
+
+    Shares are made when they are asked for, since a hundred areas of a large picture would fill the memory.
+
+    Args:
+        masks: ``[1, h, w]`` each, of any size.
+        filled: whether what no area covers is painted too.
+        size: height and width of the picture.
+        device: that is worked on.
+    """
+
+    def __init__(self, masks: Sequence[Tensor], filled: bool, size: tuple[int, int], device: torch.device) -> None:
+        self._masks = masks
+        self._size = size
+        self._device = device
+        self._total = torch.zeros(1, 1, *size, device=device)
+        self._there = []
+        for index in range(len(masks)):
+            mask = self._mask(index)
+            self._there.append(bool((mask > 0).any()))
+            self._total += mask
+        self._divisor = self._total.clamp(min=1) if filled else torch.where(self._total > 0, self._total, 1)
+
+    def _mask(self, index: int) -> Tensor:
+        return resize_mask(self._masks[index].to(self._device), self._size)
+
+    def is_there(self, index: int) -> bool:
+        """Whether an area covers anything."""
+        return self._there[index]
+
+    def share(self, index: int, side: int) -> Tensor:
+        """An area's share of the picture with this longer side, ``[1, 1, H, W]``."""
+        return resize(self._mask(index) / self._divisor, side)
+
+    def rest(self, side: int) -> Tensor:
+        """Likewise, what no area covers."""
+        return resize((1 - self._total).clamp(min=0), side)
+
+    @property
+    def covered(self) -> Tensor:
+        """How much of each pixel some area covers, ``[1, H, W]``."""
+        return self._total[0].clamp(max=1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """The picture at the size of one level.
+
+    Attributes:
+        content: what is painted.
+        side: longer side of the level.
+        full: longer side of the whole picture.
+        picture: the photograph at this size, ``[1, 3, H, W]``, on the model's device.
+        drawn: likewise, the painting of the level before, with the photograph's detail; None at first.
+    """
+
+    content: Encoded
+    side: int
+    full: int
+    picture: Tensor
+    drawn: Tensor | None
 
 
 def _paint_level(
     model: Coder,
-    picture: Tensor,
-    weight: Tensor | None,
-    drawn: Tensor | None,
-    features: Callable[[], Features] | None,
-    texture: Features,
-    color: Features | None,
-    settings: Settings,
-    temporal: TemporalState | None,
+    level: _Level,
+    styles: Sequence[_Style],
+    states: Sequence[TemporalState] | None,
+    detail_map: Tensor | None,
+    strength_map: Tensor | None,
     tiles: Tiles,
 ) -> Tensor:
-    """Paints one level: the photograph, or where something is ``drawn`` on it already that, ``[1, 3, H, W]``.
+    """Paints one level: the photograph, or where something is drawn on it already that, ``[1, 3, H, W]``.
 
     Below strength 1 the part of the photograph that the decoder cannot reproduce is added back in proportion, so that
     strength 0 is the photograph itself and nothing jumps on the way there, if its values lie in 0..1.
 
-    ``features`` are the photograph's, if they are of use elsewhere too; a video's are not, as its grid moves.
+    Maps are ``[1, 1, H, W]``, of the level's size.
     """
+    content, side = level.content, level.side
     above = left = 0
-    if temporal is not None:
-        above, left = temporal.follow(picture, model.stride)
-    photo = extend(picture, above, left)
-    counts = None if weight is None else extend(weight, above, left)
-    source = photo if drawn is None else extend(drawn, above, left)
-    settle = None if temporal is None else temporal.steady
-    # From the default towards 1 the photograph's own lines come back.
-    lines = max(0.0, settings.detail - DEFAULT_DETAIL) / (1 - DEFAULT_DETAIL)
+    for state in states or ():  # all see the same
+        above, left = state.follow(level.picture, model.stride)
+
+    def extended(maps: Tensor | None) -> Tensor | None:
+        return None if maps is None else extend(maps.to(model.device), above, left)
+
+    photo = extend(level.picture, above, left)
+    source = photo if level.drawn is None else extend(level.drawn, above, left)
+    counts, details, strengths = (extended(maps) for maps in (content.weight_at(side), detail_map, strength_map))
+    in_full = strengths is None and all(style.settings.strength == 1 for style in styles)
+
+    def styles_of(style: _Style, share: Tensor | None) -> tuple[Features, Features | None]:
+        texture, color = style.seen(content)
+        of_texture = texture.features(style_side(texture.side, side, level.full, style.settings))
+        if color is None:
+            return of_texture, None
+        if color is not content:
+            of_color = color.features(style_side(color.side, side, level.full, replace(style.settings, style_size=0)))
+            return of_texture, of_color
+        # The content keeps its own colours as they are.
+        own = content.features(side)
+        if share is not None:
+            where = position_means(share, own.data.shape[-2:], model.stride)
+            own = replace(own, weight=where if own.weight is None else where * own.weight)
+        return of_texture, own
+
+    is_plain = styles[0].share is None and details is None and strengths is None
+    of_one = styles_of(styles[0], None) if is_plain else None
 
     def work(tile: int | None) -> Tensor:
         def encoded(images: Tensor) -> Features:
-            if images is photo and features is not None:
-                return features()
+            # A video's features are of no use elsewhere, as its grid moves.
+            if images is photo and states is None:
+                return content.features(side)
             return model.encode(images, tile).weighted(counts)
 
         of_source = encoded(source)
-        transferred = sandwich_swap(of_source, texture, color, 1.0, settings.detail, settings.patch_size, settle)
-        if settings.strength == 1:
-            return keep_lines(model.decode(transferred, tile), photo, lines)
-        of_photo = of_source if source is photo else encoded(photo)
-        mixed = torch.lerp(of_photo.data, transferred.data, settings.strength)
-        if settings.strength == 0:
-            return photo.to(torch.float32, copy=True)
-        painted = model.decode(of_photo.with_data(mixed), tile)
-        lost = photo.to(painted) - model.decode(of_photo, tile)
-        painted = painted.add_(lost, alpha=1 - settings.strength).clamp_(0, 1)
-        return keep_lines(painted, photo, lines * settings.strength)
+        of_photo = of_source if source is photo or in_full else encoded(photo)
+        painted_share: float | Tensor = 0.0  # how strongly each pixel is painted
+        lines: float | Tensor = 0.0  # how much of the photograph's lines it is given
+
+        def parts() -> Iterator[Part]:
+            nonlocal painted_share, lines
+            for style in styles:
+                chosen = style.settings
+                share = None if style.share is None else style.share(side)
+                texture, color = styles_of(style, share)
+                pixels = extended(share)
+                strength = chosen.strength if strengths is None else strengths
+                detail = chosen.detail if details is None else details
+                amount = strength if pixels is None else pixels * strength
+                painted_share = painted_share + amount
+                if isinstance(detail, Tensor):
+                    lines = lines + amount * ((detail - DEFAULT_DETAIL) / (1 - DEFAULT_DETAIL)).clamp(min=0)
+                elif detail > DEFAULT_DETAIL:
+                    lines = lines + amount * _lines(detail)
+                yield Part(
+                    texture,
+                    color,
+                    None if pixels is None else positions(pixels),
+                    positions(strength) if isinstance(strength, Tensor) else strength,
+                    positions(detail) if isinstance(detail, Tensor) else detail,
+                    chosen.patch_size,
+                    None if states is None else states[style.number].steady,
+                )
+
+        def positions(values: Tensor) -> Tensor:
+            return position_means(values, of_source.data.shape[-2:], model.stride)
+
+        if of_one is not None:
+            chosen, strength = styles[0].settings, styles[0].settings.strength
+            settle = None if states is None else states[0].steady
+            transferred = sandwich_swap(of_source, *of_one, 1.0, chosen.detail, chosen.patch_size, settle)
+            share = _lines(chosen.detail)
+            if strength == 1:
+                return keep_lines(model.decode(transferred, tile), photo, share)
+            if strength == 0:
+                return photo.to(torch.float32, copy=True)
+            data = torch.lerp(of_photo.data, transferred.data, strength)
+            painted = model.decode(of_photo.with_data(data), tile)
+            lost = photo.to(painted) - model.decode(of_photo, tile)
+            return keep_lines(painted.add_(lost, alpha=1 - strength).clamp_(0, 1), photo, share * strength)
+
+        mixed = transfer_regions(of_source, parts(), of_source if in_full else of_photo)
+        painted = model.decode(mixed, tile)
+        if not in_full:
+            lost = photo.to(painted) - model.decode(of_photo, tile)
+            painted = painted.add_(lost * (1 - painted_share)).clamp_(0, 1)
+        if isinstance(lines, Tensor):
+            painted = torch.lerp(painted, keep_lines(painted, photo, 1.0), lines.clamp(0, 1))
+        else:
+            painted = keep_lines(painted, photo, lines)
+        if isinstance(painted_share, Tensor) and not in_full:
+            painted = torch.where(painted_share > 0, painted, photo.to(painted))
+        return painted
 
     return tiles.run(photo.shape[-2], work)[..., above:, left:]
+
+
+def _lines(detail: float) -> float:
+    """From the default detail towards 1 the photograph's own lines come back: the share of them."""
+    return max(0.0, detail - DEFAULT_DETAIL) / (1 - DEFAULT_DETAIL)
+
+
+def _for_area(settings: Settings, own: Settings | None) -> Settings:
+    """What is set for an area: of its own settings those that do not concern the painting as a whole."""
+    if own is None:
+        return settings
+    return replace(
+        settings, strength=own.strength, detail=own.detail, patch_size=own.patch_size, style_size=own.style_size
+    )
+
+
+def _style_key(region: Region) -> tuple[int, int]:
+    """The same for regions in one style."""
+    return id(region.texture), id(region.texture_mask)
+
+
+def _at(masks: Tensor, index: int) -> Tensor:
+    """One of ``[1 or B, h, w]``, or the only one: ``[1, h, w]``."""
+    index = min(index, len(masks) - 1)
+    return masks[index : index + 1]
+
+
+def _same(encoded: Encoded) -> Encoded:
+    return encoded

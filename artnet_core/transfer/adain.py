@@ -12,6 +12,9 @@ from ..network.ops import chunk_elements
 
 _SMALLEST_STD = 1e-5
 
+# Deviations from the mean that a position which does not count may have: its channel may hardly vary where it counts.
+_FARTHEST = 8
+
 # So many rows and columns of a map, at the most, show whether a channel may be constant.
 _SAMPLES = 8
 
@@ -66,8 +69,8 @@ def align(features: Tensor, mean: Tensor, std: Tensor, weight: Tensor | None = N
         features: ``[B, C, h, w]``.
         mean: ``[B or 1, C, 1, 1]``, float32.
         std: likewise.
-        weight: as in :func:`channel_statistics`. Positions that do not count follow the others, but go no further than
-            those do: a channel that is constant where it counts may be anything elsewhere.
+        weight: as in :func:`channel_statistics`. Positions that do not count follow the others, but not far: a channel
+            that hardly varies where it counts may be anything elsewhere.
 
     Returns:
         ``[B, C, h, w]`` in the dtype of ``features``. What float16 cannot hold, as the one lit position of a night may
@@ -118,12 +121,13 @@ def _align_picture(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 def _align_where_it_counts(picture: Tensor, mean: Tensor, std: Tensor, weight: Tensor) -> Tensor:
     """``[1, C, h, w]`` by weighted statistics, in the picture's dtype; statistics ``[C]``."""
     own_mean, own_std = _weighted_statistics(picture, weight)
-    scale = std.view_as(own_std) / (own_std.square() + _SMALLEST_STD**2).sqrt()
-    counts = weight > 0
-    values = picture.float()
-    least = torch.where(counts, values, torch.inf).amin((2, 3), keepdim=True)
-    most = torch.where(counts, values, -torch.inf).amax((2, 3), keepdim=True)
-    return ((values.clamp(least, most) - own_mean) * scale + mean.view_as(own_mean)).to(picture.dtype)
+    mean, std = mean.view_as(own_mean), std.view_as(own_std)
+    varies = own_std > _SMALLEST_STD
+    scale = torch.where(varies, std / (own_std.square() + _SMALLEST_STD**2).sqrt(), 0)
+    aligned = (picture.float() - own_mean).mul_(scale).add_(mean)
+    reach = _FARTHEST * std
+    aligned = torch.where(weight.to(aligned) > 0, aligned, aligned.clamp(mean - reach, mean + reach))
+    return aligned.to(picture.dtype)
 
 
 def _weighted_statistics(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ positions the middle one has 16 shares of 36, those beside it 4, the corners 1. 
 beyond it, see docs/decisions.md."""
 
 
-def content_shares(channels: int, detail: float, device: torch.device | None = None) -> Tensor:
+def content_shares(channels: int, detail: float | Tensor, device: torch.device | None = None) -> Tensor:
     """Share of the projected content in each channel of what the last AdaIN sees; the rest are swapped patches.
 
     Lines come first. The cosines that vary within a position are swapped in patches that rarely continue one another:
@@ -41,16 +41,20 @@ def content_shares(channels: int, detail: float, device: torch.device | None = N
 
     Args:
         channels: of the aggregated features; the last are the cosines.
-        detail: 0..1.
+        detail: 0..1; a number, or a map ``[1 or B, 1, h, w]``.
         device: of the result; the CPU by default.
 
     Returns:
-        float32 ``[1, channels, 1, 1]``: 0 everywhere for a ``detail`` of 0, 1 everywhere for 1.
+        float32 ``[1, channels, 1, 1]``, or for a map ``[1 or B, channels, h, w]``: 0 where ``detail`` is 0, 1 where it
+        is 1.
     """
     channel = torch.arange(channels, device=device) - (channels - DCT_CHANNELS)
     varies = channel >= 0
     for mean in DCT_MEANS:
         varies &= channel != mean
+    if isinstance(detail, Tensor):
+        detail = detail.to(device, torch.float32)
+        return torch.where(varies.view(1, -1, 1, 1), (detail / DEFAULT_DETAIL).clamp(max=1), detail)
     shares = torch.full((1, channels, 1, 1), detail, dtype=torch.float32, device=device)
     return shares.masked_fill_(varies.view(1, -1, 1, 1), min(1.0, detail / DEFAULT_DETAIL))
 
@@ -73,7 +77,7 @@ def sandwich_swap(
     texture: Features,
     color: Features | None = None,
     strength: float = 1.0,
-    detail: float = DEFAULT_DETAIL,
+    detail: float | Tensor = DEFAULT_DETAIL,
     patch_size: int = 3,
     settle: Settle | None = None,
 ) -> Features:
@@ -94,7 +98,8 @@ def sandwich_swap(
         color: features of the picture whose channel statistics are taken; a batch of 1 or B; the texture's by default.
         strength: 0 returns the content's features exactly, 1 the whole transfer.
         detail: how much of the projected content enters what the last AdaIN sees, see :func:`content_shares`: 0 copies
-            patches everywhere, which is the paper's order of steps; 1 copies none, which is AdaIN.
+            patches everywhere, which is the paper's order of steps; 1 copies none, which is AdaIN. A number, or a map
+            ``[1 or B, 1, h, w]`` with a value for each position.
         patch_size: side of the swapped patches in positions, odd.
         settle: what may still change which patches are copied, as the state of a video does, see
             :mod:`artnet_core.video.steadiness`. A batch is then the next frames in their order.
@@ -116,7 +121,8 @@ def sandwich_swap(
     """
     color = texture if color is None else color
     check_patch_size(patch_size)
-    for name, value in (("strength", strength), ("detail", detail)):
+    least, most = (float(end) for end in detail.aminmax()) if isinstance(detail, Tensor) else (detail, detail)
+    for name, value in (("strength", strength), ("detail", least), ("detail", most)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must lie in 0..1, got {value}.")
     check_style("texture style", content, texture)
@@ -129,9 +135,10 @@ def sandwich_swap(
         seen = content.weight.amax((1, 2, 3), keepdim=True) > 0
         weight = torch.where(seen, content.weight, 1)
     mixed = content.data  # what the first AdaIN does to it alone the last one replaces
-    if detail < 1:
+    if least < 1:
         projected = align(content.data, *texture.statistics, weight)
-        matching = matching_at(detail, patch_size, content.layers[COMPARED_LAYER])
+        # Where more detail is wanted patches keep together too: little of them is left to see there.
+        matching = matching_at(least, patch_size, content.layers[COMPARED_LAYER])
         of_texture = texture.visible_part
         swapped = swap(projected, of_texture.data, matching, settle, of_texture.weight)
         shares = content_shares(projected.shape[1], detail, projected.device)

@@ -1,18 +1,22 @@
-"""What is hidden is neither content nor style."""
+"""What is hidden is neither content nor style; several styles in one painting."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.pipeline import Encoded, Pictures, Settings, paint
+from artnet_core.pipeline import Encoded, Pictures, Region, Settings, paint
 from artnet_core.runtime import Tiles
+from artnet_core.scores import edge_ssim
 from artnet_core.transfer.adain import align, channel_statistics
 from artnet_core.transfer.matching import match_patches, visible_patches
+from artnet_core.transfer.regions import Part, transfer_regions
 from artnet_core.transfer.sandwich import matching_at, sandwich_swap
 from artnet_core.transfer.swap import Matching, copied_positions, find_matches, swap
 
@@ -239,3 +243,259 @@ def test_a_picture_counts_by_alpha_and_mask(model: artnet.ArtNet, small: Tensor,
     assert not encoded.weight[..., :36].any()
     assert torch.equal(encoded.original, small)
     assert torch.equal(Encoded(model, small, weight=torch.ones(1, 1, 3, 3)).picture, small)
+
+
+def halves(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Masks of the left and of the right half, [1, H, W], with their border between two positions."""
+    left = torch.zeros(1, height, width)
+    left[..., : width // 16 * 8] = 1
+    return left, 1 - left
+
+
+@pytest.mark.parametrize("detail", [0.0, 0.3, 1.0])
+def test_a_region_has_the_statistics_of_its_own_style(
+    model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor, detail: float
+) -> None:
+    content, styles = model.encode(small), [model.encode(painting), model.encode(palette)]
+    upper = torch.zeros(1, 1, *content.data.shape[2:])
+    upper[..., :7, :] = 1
+    soft = (upper + torch.rand(upper.shape) * (1 - upper)) * upper  # of any share inside
+    masks = (upper, 1 - upper)
+    mixed = transfer_regions(
+        content, [Part(style, share=mask, detail=detail) for style, mask in zip(styles, masks, strict=True)]
+    )
+    alone = transfer_regions(content, [Part(styles[0], share=soft, detail=detail)])
+    for mask, style in zip(masks, styles, strict=True):
+        found, wanted = channel_statistics(mixed.data, mask), style.statistics
+        varying = found[1] > 1e-3  # a channel that no copied patch moves has no deviation that could be scaled
+        assert varying.float().mean() > 0.9
+        for statistic, target in zip(found, wanted, strict=True):
+            assert ((statistic - target).abs() / target.abs().clamp(min=1))[varying].max() < 1e-3
+    assert torch.equal(alone.data[..., 7:, :], content.data[..., 7:, :])
+
+
+def test_each_region_is_painted_in_its_style(
+    model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor
+) -> None:
+    content, first, second = (Pictures.of(x, name) for x, name in ((small, "c"), (painting, "a"), (palette, "b")))
+    left, right = halves(128, 144)
+    both = next(paint(model, content, None, regions=[Region(left, first), Region(right, second)]))
+    # Each style lends its colours to its own half.
+    for mask, style in ((left, painting), (right, palette)):
+        found = (both * mask).sum((0, 2, 3)) / mask.sum()
+        assert (found - style.mean((0, 2, 3))).abs().max() < 0.06
+    # The style of the whole fills what no region covers, and the order of regions does not matter.
+    filled = next(paint(model, content, second, regions=[Region(left, first)]))
+    turned = next(paint(model, content, None, regions=[Region(right, second), Region(left, first)]))
+    assert (filled - both).abs().max() < 1e-3
+    assert (turned - both).abs().max() < 1e-3
+
+
+def test_one_region_of_everything_is_no_region(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    content, style = Pictures.of(small, "content"), Pictures.of(painting, "style")
+    for settings in (Settings(detail=0.0), Settings(strength=0.5, stroke_size=1.0)):
+        whole = next(paint(model, content, style, None, settings))
+        region = next(paint(model, content, None, None, settings, regions=[Region(torch.ones(3, 5), style)]))
+        assert ((region - whole).abs().amax(1) > 0.02).float().mean() < 0.02
+
+
+def test_holes_and_empty_regions_keep_the_photograph(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    content, style = Pictures.of(small, "content"), Pictures.of(painting, "style")
+    left, _ = halves(128, 144)
+    nothing = torch.zeros(1, 4, 4)
+    painted = next(paint(model, content, None, regions=[Region(left, style), Region(nothing, style)]))
+    assert torch.equal(painted[..., 72:], small[..., 72:])
+    assert (painted - small)[..., :64].abs().mean() > 0.05
+    assert torch.equal(painted, next(paint(model, content, None, regions=[Region(left, style)])))
+    assert torch.equal(next(paint(model, content, None, regions=[Region(nothing, style)])), small)
+    # A mask and a region in its place leave the same pixels as they are.
+    masked = next(paint(model, content, style, mask=left))
+    assert torch.equal(masked[..., 72:], small[..., 72:])
+
+
+def test_overlaps_soft_borders_and_other_sizes(
+    model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor
+) -> None:
+    content, first, second = (Pictures.of(x, name) for x, name in ((small, "c"), (painting, "a"), (palette, "b")))
+    ramp = torch.linspace(0, 1, 36).expand(1, 20, 36)
+    soft = next(paint(model, content, None, regions=[Region(ramp, first), Region(1 - ramp, second)]))
+    one, other = (next(paint(model, content, style)) for style in (first, second))
+    for pure, columns in ((other, slice(0, 24)), (one, slice(120, 144))):
+        means = [(x[..., columns].mean((2, 3)) - pure[..., columns].mean((2, 3))).abs().mean() for x in (soft, small)]
+        assert means[0] < means[1]
+    assert torch.isfinite(soft).all()
+    # Two regions of one place share it, however heavy they are.
+    ones = torch.ones(1, 2, 2)
+    shared = [
+        next(paint(model, content, None, regions=[Region(m, first), Region(m, second)])) for m in (ones, ones / 2)
+    ]
+    assert (shared[0] - (one + other) / 2).abs().mean() < 0.1
+    assert (shared[1] - shared[0]).abs().max() < 1e-4
+    half = next(paint(model, content, None, regions=[Region(ones / 2, first)]))
+    torch.testing.assert_close(half, (small + one) / 2, atol=0.02, rtol=0)
+
+
+def test_sky_takes_sky(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    """Two regions of the picture take from two regions of one style; neither sees the other's."""
+    height, width = painting.shape[2:]
+    blue, red = painting.clone(), painting.clone()
+    blue[:, 0], red[:, 2] = 0, 0
+    style = torch.where(torch.arange(width) < width // 2, blue, red)
+    pictures = Pictures.of(style, "style")
+    of_style, of_content = halves(height, width), halves(128, 144)
+    regions = [Region(a, pictures, texture_mask=b) for a, b in zip(of_content, of_style, strict=True)]
+    result = next(paint(model, Pictures.of(small, "content"), None, regions=regions))
+    mixed = next(paint(model, Pictures.of(small, "content"), pictures))
+    for channel, without, with_it in ((0, slice(0, 64), slice(80, 144)), (2, slice(80, 144), slice(0, 64))):
+        assert result[:, channel, :, without].mean() < 0.2 < 0.35 < result[:, channel, :, with_it].mean()
+        assert mixed[:, channel, :, without].mean() > 0.2
+
+
+def test_settings_and_colours_of_a_region(
+    model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor
+) -> None:
+    content, style, color = (Pictures.of(x, name) for x, name in ((small, "c"), (painting, "a"), (palette, "b")))
+    left, right = halves(128, 144)
+    faint = [Region(left, style, settings=Settings(strength=0.0)), Region(right, style)]
+    result = next(paint(model, content, None, regions=faint))
+    assert torch.equal(result[..., :56], small[..., :56])
+    assert (result - small)[..., 80:].abs().mean() > 0.05
+    own = next(paint(model, content, None, regions=[Region(left, style, content), Region(right, style, color)]))
+    # In each region the colours are those of its color style, of the content's own part of the picture too.
+    assert (own - small)[..., :72].mean((2, 3)).abs().max() < 0.03
+    assert (own[..., 72:].mean((2, 3)) - palette.mean((2, 3))).abs().max() < 0.06
+
+
+@pytest.mark.parametrize("settings", [Settings(detail=0.1), Settings(steady=True), Settings(stroke_size=1.0)])
+def test_regions_of_frames_and_batches(
+    model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor, settings: Settings
+) -> None:
+    """A mask for each frame; without a video each frame as if it were alone."""
+    frames = torch.cat([small, small.roll(3, -1), small.roll(6, -1)])
+    left, right = halves(128, 144)
+    masks = torch.cat([left, left.roll(5, -1), torch.zeros_like(left)])
+    first, second = Pictures.of(painting, "a"), Pictures.of(palette, "b")
+    regions = [Region(masks, first), Region(right, second)]
+    found = frames_of(paint(model, Pictures.of(frames, "c"), None, None, settings, regions=regions))
+    assert found.shape == frames.shape and torch.isfinite(found).all()
+    assert torch.equal(found[2, ..., :64], frames[2, ..., :64])  # the first region is empty there
+    if not settings.steady:
+        for index in (0, 1):
+            alone = [Region(masks[index], first), Region(right, second)]
+            single = next(
+                paint(model, Pictures.of(frames[index : index + 1], "c"), None, None, settings, regions=alone)
+            )
+            assert (single - found[index]).abs().max() < 1e-3
+    one_picture = frames_of(paint(model, Pictures.of(small, "c"), None, None, Settings(), regions=regions))
+    assert len(one_picture) == 3
+    with pytest.raises(ValueError, match="mask of region 1 2"):
+        next(paint(model, Pictures.of(frames, "c"), None, regions=[Region(masks[:2], first)]))
+
+
+def test_nothing_to_paint_with(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    with pytest.raises(ValueError, match="nothing to paint with"):
+        next(paint(model, Pictures.of(small, "content"), None))
+    hidden = Region(torch.ones(2, 2), Pictures.of(painting, "style"), texture_mask=torch.zeros(2, 2))
+    with pytest.raises(ValueError, match="Nothing of the texture style is seen"):
+        next(paint(model, Pictures.of(small, "content"), None, regions=[hidden]))
+    with pytest.raises(ValueError, match="one picture at a time"):
+        transfer_regions(model.encode(small.repeat(2, 1, 1, 1)), [])
+
+
+def test_a_finish_of_each_region(model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor) -> None:
+    content, first, second = (
+        Pictures.of(x, n) for x, n in ((small[..., :64, :96], "c"), (painting, "a"), (palette, "b"))
+    )
+    left, right = halves(64, 96)
+    regions = [Region(left, first, settings=Settings(strength=0.0)), Region(right, second)]
+    shares: list[float] = []
+    finished = next(paint(model, content, None, None, Settings(finish=2), regions=regions, progress=shares.append))
+    plain = next(paint(model, content, None, regions=regions))
+    assert torch.equal(finished[..., :40], plain[..., :40])
+    assert (finished - plain)[..., 56:].abs().mean() > 1e-3
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
+
+
+def test_a_hundred_regions_in_bounded_memory(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    """Counted is how many maps of features live at a time, which are what fills memory."""
+    alive, most = [0], 0
+    encode = model.encode
+
+    def gone() -> None:
+        alive[0] -= 1
+
+    class Counting:
+        stride, encoder, device, decode = model.stride, model.encoder, model.device, model.decode
+
+        def encode(self, images: Tensor, tile: int | None = None) -> artnet.Features:
+            nonlocal most
+            features = encode(images, tile)
+            alive[0] += 1
+            weakref.finalize(features.data, gone)
+            most = max(most, alive[0])
+            return features
+
+    cells = torch.arange(128)[:, None] // 13 * 10 + torch.arange(144) // 15
+    masks = [(cells == cell).float()[None] for cell in range(100)]
+    styles = [Pictures.of(painting[..., i : i + 64, i : i + 64], "style") for i in range(100)]
+    regions = [Region(mask, style) for mask, style in zip(masks, styles, strict=True)]
+    painted = next(paint(Counting(), Pictures.of(small, "content"), None, regions=regions))
+    assert torch.isfinite(painted).all()
+    assert (painted - small).abs().mean() > 0.05
+    assert most <= 4
+
+
+def test_a_flat_map_is_the_number(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    content, style = Pictures.of(small, "content"), Pictures.of(painting, "style")
+    for detail, strength in ((0.0, 1.0), (0.2, 0.5), (0.8, 1.0)):
+        wanted = next(paint(model, content, style, None, Settings(strength, detail)))
+        maps = {"detail_map": torch.full((3, 5), detail), "strength_map": torch.full((1, 4, 4), strength)}
+        found = next(paint(model, content, style, **maps))
+        assert ((found - wanted).abs().amax(1) > 0.02).float().mean() < 0.02
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(stroke_size=1.0), Settings(steady=True)])
+def test_strength_varies_over_the_picture(
+    model: artnet.ArtNet, small: Tensor, painting: Tensor, settings: Settings
+) -> None:
+    """Where the map is 0 the photograph stays, to the bit; in frames each map for its own."""
+    left, _ = halves(128, 144)
+    style = Pictures.of(painting, "style")
+    strengths = torch.cat([left, 1 - left])
+    found = frames_of(paint(model, Pictures.of(small, "c"), style, None, settings, strength_map=strengths))
+    assert torch.equal(found[0, ..., 72:], small[0, ..., 72:]) and torch.equal(found[1, ..., :64], small[0, ..., :64])
+    plain = next(paint(model, Pictures.of(small, "c"), style, None, replace(settings, steady=False)))
+    assert (found[0] - plain[0])[..., :40].abs().mean() < 0.02
+    assert (found[0] - small[0])[..., :40].abs().mean() > 0.05
+
+
+def test_detail_varies_over_the_picture(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    """A face keeps its lines, while the rest is painted with strokes."""
+    content, style = Pictures.of(small, "content"), Pictures.of(painting, "style")
+    left, _ = halves(128, 144)
+    found = next(paint(model, content, style, detail_map=left))
+    painterly, faithful = (next(paint(model, content, style, None, Settings(detail=detail))) for detail in (0.0, 1.0))
+    for columns, near, far in ((slice(0, 56), faithful, painterly), (slice(88, 144), painterly, faithful)):
+        assert edge_ssim(found[..., columns], near[..., columns]) > edge_ssim(found[..., columns], far[..., columns])
+    assert edge_ssim(found[..., :56], small[..., :56]) > edge_ssim(painterly[..., :56], small[..., :56]) + 0.1
+
+
+def test_maps_reach_into_regions(model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor) -> None:
+    content, first, second = (Pictures.of(x, name) for x, name in ((small, "c"), (painting, "a"), (palette, "b")))
+    left, right = halves(128, 144)
+    upper = torch.zeros(1, 128, 144)
+    upper[:, :64] = 1
+    regions = [Region(left, first, settings=Settings(strength=0.3)), Region(right, second)]
+    found = next(paint(model, content, None, regions=regions, strength_map=upper, detail_map=right))
+    assert torch.equal(found[..., 72:, :], small[..., 72:, :])
+    assert (found - small)[..., :56, :].abs().mean() > 0.05
+
+
+def test_wrong_maps(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    content, style = Pictures.of(small, "content"), Pictures.of(painting, "style")
+    with pytest.raises(ValueError, match="not finite"):
+        next(paint(model, content, style, detail_map=torch.full((4, 4), float("nan"))))
+    with pytest.raises(ValueError, match="detail map 2"):
+        next(paint(model, Pictures.of(small.repeat(3, 1, 1, 1), "c"), style, detail_map=torch.ones(2, 4, 4)))
+    with pytest.raises(ValueError, match="detail must lie"):
+        sandwich_swap(model.encode(small), model.encode(painting), detail=torch.full((1, 1, 16, 18), 1.5))

@@ -15,7 +15,9 @@ from artnet_core.pipeline import Encoded, Pictures, Region, Settings, paint
 from artnet_core.runtime import Tiles
 from artnet_core.scores import edge_ssim
 from artnet_core.transfer.adain import align, channel_statistics
+from artnet_core.transfer.baselines import adain, avatar, optimal_wct, style_swap, wct
 from artnet_core.transfer.matching import match_patches, visible_patches
+from artnet_core.transfer.methods import Transfer
 from artnet_core.transfer.regions import Part, transfer_regions
 from artnet_core.transfer.sandwich import matching_at, sandwich_swap
 from artnet_core.transfer.swap import Matching, copied_positions, find_matches, swap
@@ -499,3 +501,20 @@ def test_wrong_maps(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> No
         next(paint(model, Pictures.of(small.repeat(3, 1, 1, 1), "c"), style, detail_map=torch.ones(2, 4, 4)))
     with pytest.raises(ValueError, match="detail must lie"):
         sandwich_swap(model.encode(small), model.encode(painting), detail=torch.full((1, 1, 16, 18), 1.5))
+
+
+@pytest.mark.parametrize("method", [adain, wct, optimal_wct, style_swap, avatar])
+def test_other_methods_see_nothing_hidden(
+    method: Transfer, model: artnet.ArtNet, small: Tensor, painting: Tensor
+) -> None:
+    """A corner of the style counts, then it alone is the style."""
+    corner, left = torch.zeros(1, *painting.shape[2:]), halves(128, 144)[0]
+    corner[:, :96, :128] = 1
+    content, style = model.encode(small), model.encode(painting)
+    weighted, cut = style.weighted(corner[None]), style.cut((0, 12), (0, 16))
+    torch.testing.assert_close(method(content, weighted).data, method(content, cut).data, atol=5e-3, rtol=1e-3)
+    # Of the content, what does not count has no part in what becomes of the rest, and nothing of it counts at zero.
+    counted = method(content.weighted(left[None]), style).data[..., :9]
+    alone = method(content.cut((0, 16), (0, 9)), style).data
+    assert ((counted - alone)[..., :7].abs().amax(1) > 5e-2).float().mean() < 0.05
+    assert torch.equal(method(content.weighted(torch.zeros(1, 1, 128, 144)), style).data, content.data)

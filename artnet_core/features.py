@@ -104,8 +104,8 @@ model artnet)
         return replace(self, data=data, size=size, weight=weight)
 
     def with_data(self, data: Tensor) -> Features:
-        """The same description over other values."""
-        return replace(self, data=data)
+        """The same description over other values, which may lie on another device."""
+        return replace(self, data=data, weight=None if self.weight is None else self.weight.to(data.device))
 
     def weighted(self, weight: Tensor | None) -> Features:
         """The same features, of which only a part counts.

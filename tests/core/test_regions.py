@@ -518,3 +518,16 @@ def test_other_methods_see_nothing_hidden(
     alone = method(content.cut((0, 16), (0, 9)), style).data
     assert ((counted - alone)[..., :7].abs().amax(1) > 5e-2).float().mean() < 0.05
     assert torch.equal(method(content.weighted(torch.zeros(1, 1, 128, 144)), style).data, content.data)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_keeps_weights_and_regions(
+    dtype: torch.dtype, model: artnet.ArtNet, photo: Tensor, painting: Tensor, palette: Tensor
+) -> None:
+    left, _ = halves(256, 256)
+    mask = torch.zeros(1, *painting.shape[2:])
+    mask[:, 16:120, 32:200] = 1
+    arguments = Pictures.of(photo, "content"), Pictures.of(palette, "style")
+    regions = [Region(left, Pictures.of(painting, "style"), texture_mask=mask)]
+    half, whole = (next(paint(of, *arguments, regions=regions)) for of in (artnet.load("artnet", dtype=dtype), model))
+    assert (half - whole).abs().mean() < 0.01

@@ -40,7 +40,7 @@ def transfer_what_counts(
         style: features of 1 or B pictures.
         strength: 0 returns the content's features exactly, 1 the whole transfer.
         transfer: takes content ``[C, h, w]`` and style ``[C, hs, ws]``, both float32, and the weights of both,
-            ``[1, h, w]`` and ``[1, hs, ws]`` or None; returns ``[C, h, w]``.
+            ``[1, 1, h, w]`` and ``[1, 1, hs, ws]`` or None; returns ``[C, h, w]``.
 
     Returns:
         Features of B pictures of the content's size, in the content's dtype.
@@ -67,13 +67,12 @@ def _transfer_picture(
     source, of_style = content.data[0].float(), style.visible_part
     if content.weight is not None and not (content.weight > 0).any():
         return source
-    weights = (None if weight is None else weight[0] for weight in (content.weight, of_style.weight))
-    return transfer(source, of_style.data[0].float(), *weights)
+    return transfer(source, of_style.data[0].float(), content.weight, of_style.weight)
 
 
 def _counting(values: Tensor, weight: Tensor | None) -> Tensor:
     """The positions of ``[C, h, w]`` that count, ``[C, N]``."""
-    return values.flatten(1) if weight is None else values[:, copied_positions(weight[0])]
+    return values.flatten(1) if weight is None else values[:, copied_positions(weight[0, 0])]
 
 
 def adain(content: Features, style: Features, strength: float = 1.0) -> Features:
@@ -85,14 +84,9 @@ def adain(content: Features, style: Features, strength: float = 1.0) -> Features
     def transfer(
         content_map: Tensor, style_map: Tensor, content_weight: Tensor | None, style_weight: Tensor | None
     ) -> Tensor:
-        statistics = channel_statistics(style_map[None], _batch(style_weight))
-        return align(content_map[None], *statistics, _batch(content_weight))[0]
+        return align(content_map[None], *channel_statistics(style_map[None], style_weight), content_weight)[0]
 
     return transfer_what_counts(content, style, strength, transfer)
-
-
-def _batch(weight: Tensor | None) -> Tensor | None:
-    return None if weight is None else weight[None]
 
 
 def style_swap(content: Features, style: Features, strength: float = 1.0) -> Features:
@@ -104,7 +98,7 @@ def style_swap(content: Features, style: Features, strength: float = 1.0) -> Fea
     def transfer(
         content_map: Tensor, style_map: Tensor, _content_weight: Tensor | None, style_weight: Tensor | None
     ) -> Tensor:
-        return swap(content_map[None], style_map[None], weight=_batch(style_weight))[0]
+        return swap(content_map[None], style_map[None], weight=style_weight)[0]
 
     return transfer_what_counts(content, style, strength, transfer)
 
@@ -163,7 +157,7 @@ def avatar(content: Features, style: Features, strength: float = 1.0) -> Feature
         target = fit_gaussian(_counting(style_map, style_weight))
         whitened = source.whiten(content_map.flatten(1)).view_as(content_map)
         patches = target.whiten(style_map.flatten(1)).view_as(style_map)
-        swapped = swap(whitened[None], patches[None], weight=_batch(style_weight))[0]
+        swapped = swap(whitened[None], patches[None], weight=style_weight)[0]
         return target.color(swapped.flatten(1)).view_as(content_map)
 
     return transfer_what_counts(content, style, strength, transfer)

@@ -630,7 +630,7 @@ class _Layout:
         self._masks = masks
         self._size = size
         self._device = device
-        self._total = torch.zeros(1, 1, *size, device=device)
+        self._total = torch.zeros(1, 1, *size, dtype=torch.float32, device=device)
         self._there = []
         for index in range(len(masks)):
             mask = self._mask(index)

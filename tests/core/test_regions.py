@@ -531,3 +531,19 @@ def test_half_precision_keeps_weights_and_regions(
     regions = [Region(left, Pictures.of(painting, "style"), texture_mask=mask)]
     half, whole = (next(paint(of, *arguments, regions=regions)) for of in (artnet.load("artnet", dtype=dtype), model))
     assert (half - whole).abs().mean() < 0.01
+
+
+def test_the_default_dtype_changes_nothing(model: artnet.ArtNet, small: Tensor, painting: Tensor, disc: Tensor) -> None:
+    left, _ = halves(128, 144)
+
+    def painted() -> Tensor:
+        regions = [Region(left, Pictures.of(painting, "style"), texture_mask=torch.ones_like(painting[:, 0]).tril())]
+        content, style = Pictures.of(small, "content", disc), Pictures.of(painting, "style")
+        return next(paint(model, content, style, regions=regions, detail_map=disc, strength_map=disc))
+
+    expected = painted()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(painted(), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)

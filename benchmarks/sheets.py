@@ -1,12 +1,17 @@
-"""Draws the pictures of README, help pages and example workflows: ``python -m benchmarks.sheets``.
+"""Draws the pictures of README and help pages: ``python -m benchmarks.sheets``, or some by name.
 
-All are made of the shipped examples with the shipped model.
+    python -m benchmarks.sheets strokes detail
+
+All are made of the shipped examples with the shipped models. Those of the example workflows come from real runs:
+``python -m tests.host.examples``.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -50,8 +55,8 @@ def grid(rows: list[list[Tensor | None]], labels: list[str] | None = None) -> Im
     return sheet
 
 
-def readme_sheets(model: artnet.ArtNet) -> None:
-    """results.jpg (content x style), and one sheet for each of the README's sections."""
+def results(model: artnet.ArtNet) -> None:
+    """Three photographs, each in four styles."""
     styles = [
         example("style", name) for name in ("village_street_in_auvers", "great_wave", "composition_viii", "summertime")
     ]
@@ -61,20 +66,44 @@ def readme_sheets(model: artnet.ArtNet) -> None:
         rows.append([content, *(model.stylize(content, style) for style in styles)])
     grid(rows).save(SHEETS / "results.jpg", quality=88)
 
-    content = example("content", "chelsea")
-    texture = example("style", "great_wave")
+
+def texture_and_color(model: artnet.ArtNet) -> None:
+    """One texture, and the colours of four pictures."""
+    content, texture = example("content", "chelsea"), example("style", "great_wave")
     colors = [example("style", name) for name in ("great_wave", "poppies", "village_street_in_auvers")] + [content]
     painted = [model.stylize(content, texture, color, detail=0.2) for color in colors]
     grid([[content, *colors], [texture, *painted]]).save(SHEETS / "texture_and_color.jpg", quality=88)
 
+
+def detail(model: artnet.ArtNet) -> None:
+    """One pair at five settings of ``detail``."""
     content, style = example("content", "astronaut"), example("style", "village_street_in_auvers")
     dial = (0.0, 0.1, 0.2, 0.3, 1.0)
     labels = ["content", *(f"detail {value}" for value in dial)]
     row: list[Tensor | None] = [content, *(model.stylize(content, style, detail=value) for value in dial)]
     grid([row], labels).save(SHEETS / "detail.jpg", quality=88)
 
+
+def strokes(model: artnet.ArtNet) -> None:
+    """Three pairs with broad strokes, and with the finish."""
+    settings: dict[str, dict[str, Any]] = {
+        "default": {},
+        "stroke size 0.75": {"stroke_size": 0.75},
+        "stroke size 1": {"stroke_size": 1.0},
+        "finish 30": {"finish": 30},
+    }
+    pairs = (("astronaut", "summertime"), ("chelsea", "village_street_in_auvers"), ("coffee", "composition_viii"))
+    rows: list[list[Tensor | None]] = []
+    for content_name, style_name in pairs:
+        content, style = example("content", content_name), example("style", style_name)
+        rows.append([content, style, *(model.stylize(content, style, **chosen) for chosen in settings.values())])
+    grid(rows, ["photograph", "style", *settings]).save(SHEETS / "strokes.jpg", quality=88)
+
+
+def style_size(model: artnet.ArtNet) -> None:
+    """Two pairs, whose styles have three sizes."""
     sizes = (256, 512, 1024)
-    rows = []
+    rows: list[list[Tensor | None]] = []
     for content_name, style_name in (("chelsea", "village_street_in_auvers"), ("coffee", "summertime")):
         content, path = example("content", content_name), ROOT / "examples" / "style" / f"{style_name}.jpg"
         styles = [read_picture(path, size).rgb for size in sizes]
@@ -82,30 +111,38 @@ def readme_sheets(model: artnet.ArtNet) -> None:
     labels = ["content", "style", *(f"style size {size}" for size in sizes)]
     grid(rows, labels).save(SHEETS / "style_size.jpg", quality=88)
 
-    fast = artnet.load("artnet_fast")
-    rows = []
+
+def fast(model: artnet.ArtNet) -> None:
+    """Two pairs by the default model and by the fast one."""
+    smaller = artnet.load("artnet_fast")
+    rows: list[list[Tensor | None]] = []
     for content_name, style_name in (("chelsea", "village_street_in_auvers"), ("astronaut", "great_wave")):
         content, style = example("content", content_name), example("style", style_name)
-        painted = [fast.stylize(content, style, detail=detail) for detail in (0.1, 0.3)]
+        painted = [smaller.stylize(content, style, detail=value) for value in (0.1, 0.3)]
         rows.append([content, style, model.stylize(content, style), *painted])
     labels = ["content", "style", "artnet, detail 0.3", "artnet_fast, detail 0.1", "artnet_fast, detail 0.3"]
     grid(rows, labels).save(SHEETS / "fast.jpg", quality=88)
 
+
+def steady(model: artnet.ArtNet) -> None:
+    """Frames of a pan, painted one by one and with ``steady``."""
     content, style = example("content", "astronaut"), example("style", "village_street_in_auvers")
     frames = video(content[..., 40:424, 60:484], Motion(right=5))
-    videos = [model.stylize(frames, style, detail=0.1, steady=steady) for steady in (False, True)]
+    videos = [model.stylize(frames, style, detail=0.1, steady=kept) for kept in (False, True)]
     chosen = (0, 3, 4, 5)
     labels = [f"frame {index + 1}" for index in chosen]
-    grid([[painted[index : index + 1] for index in chosen] for painted in videos], labels).save(
-        SHEETS / "steady.jpg", quality=88
-    )
+    rows: list[list[Tensor | None]] = [[painted[index : index + 1] for index in chosen] for painted in videos]
+    grid(rows, labels).save(SHEETS / "steady.jpg", quality=88)
 
+
+def methods(model: artnet.ArtNet) -> None:
+    """One pair by every method, and by three ablations."""
     pair = [read_picture(ROOT / "examples" / name, 384).rgb for name in ("content/chelsea.jpg", "style/great_wave.jpg")]
     ablations = ("s2_compared_by_conv1", "s2_without_first_adain", "s2_without_last_adain")
     compare_methods(model, *pair, (*METHODS, *ablations)).save(SHEETS / "methods.jpg", quality=88)
 
 
-def help_pictures(model: artnet.ArtNet) -> None:
+def help_pages(model: artnet.ArtNet) -> None:
     """One picture for the help page of each node."""
     cat, wave, street = (
         example("content", "chelsea"),
@@ -118,8 +155,8 @@ def help_pictures(model: artnet.ArtNet) -> None:
     def save(name: str, pictures: Sequence[Tensor], labels: list[str]) -> None:
         grid([list(pictures)], labels).save(HELP / f"{name}.jpg", quality=85)
 
-    fast = artnet.load("artnet_fast")
-    painted_with = [model.stylize(cat, street), fast.stylize(cat, street, detail=0.1), unpruned.stylize(cat, street)]
+    smaller = artnet.load("artnet_fast")
+    painted_with = [model.stylize(cat, street), smaller.stylize(cat, street, detail=0.1), unpruned.stylize(cat, street)]
     labels = ["image", "artnet", "artnet_fast, detail 0.1", "artnet_unpruned"]
     save("loader", [cat, *painted_with], labels)
     save("encoder", [cat, *feature_pictures(content, (3, 40, 180, 460))], ["image", "four of its 746 feature maps"])
@@ -133,9 +170,9 @@ def help_pictures(model: artnet.ArtNet) -> None:
     pair = [model.encode(wave), model.encode(street)]
     mixed = [artnet.sandwich_swap(content, mix_styles(pair, weights)) for weights in ((1, 0), (1, 1), (0, 1))]
     save("mix", [model.decode(features) for features in mixed], ["weights 1, 0", "weights 1, 1", "weights 0, 1"])
-    methods = ("wct", "optimal_wct", "avatar", "style_swap")
-    painted_by = [model.decode(ALL_METHODS[method](content, pair[0])) for method in methods]
-    save("feature_transfer", painted_by, [LABELS[method] for method in methods])
+    chosen = ("wct", "optimal_wct", "avatar", "style_swap")
+    painted_by = [model.decode(ALL_METHODS[method](content, pair[0])) for method in chosen]
+    save("feature_transfer", painted_by, [LABELS[method] for method in chosen])
     pruned = artnet.prune_zero_channels(unpruned)[0]
     save("save_model", [unpruned.stylize(cat, wave), pruned.stylize(cat, wave)], ["before pruning", "after pruning"])
 
@@ -147,39 +184,6 @@ def feature_pictures(features: artnet.Features, channels: Sequence[int]) -> list
         plane = features.data[:, channel : channel + 1]
         pictures.append((plane / plane.max().clamp(min=1e-6)).expand(-1, 3, -1, -1))
     return pictures
-
-
-def thumbnails(model: artnet.ArtNet) -> None:
-    """A .jpg beside every example workflow: its painting, with its first style in the corner."""
-    jobs = {
-        "one_box": ("chelsea", "village_street_in_auvers", None, 0.2),
-        "basic": ("chelsea", "village_street_in_auvers", None, 0.3),
-        "texture_and_color": ("chelsea", "great_wave", "village_street_in_auvers", 0.25),
-        "prune_and_compare": ("astronaut", "summertime", None, 0.3),
-        "mask": ("coffee", "composition_viii", None, 0.3),
-        "video_frames": ("rocket", "benzaiten_shrine_in_snow", None, 0.3),
-        "chained": ("astronaut", "bal_du_moulin_de_la_galette", None, 0.3),
-    }
-    for name, (content_name, style_name, color_name, detail) in jobs.items():
-        content, style = example("content", content_name), example("style", style_name)
-        color = None if color_name is None else example("style", color_name)
-        painted = model.stylize(content, style, color, detail=detail)
-        if name == "mask":
-            left = content.shape[-1] // 2
-            painted[..., :left] = content[..., :left]
-        thumbnail(name, painted, style)
-    styles = [example("style", name) for name in ("great_wave", "village_street_in_auvers")]
-    mixed = mix_styles([model.encode(style) for style in styles], (1.0, 1.0))
-    painted = model.decode(artnet.sandwich_swap(model.encode(example("content", "chelsea")), mixed))
-    thumbnail("style_mix", painted, styles[0])
-
-
-def thumbnail(name: str, painted: Tensor, style: Tensor) -> None:
-    """Writes that of one workflow."""
-    card = ImageOps.fit(to_image(Picture(painted)), (400, 400), Image.Resampling.LANCZOS)
-    corner = ImageOps.fit(to_image(Picture(style)), (110, 110), Image.Resampling.LANCZOS)
-    card.paste(ImageOps.expand(corner, 4, "white"), (274, 274))
-    card.save(ROOT / "example_workflows" / f"{name}.jpg", quality=85)
 
 
 def banner(model: artnet.ArtNet) -> None:
@@ -197,14 +201,25 @@ def banner(model: artnet.ArtNet) -> None:
     sheet.save(ROOT / "assets" / "banner.png", optimize=True)
 
 
+SHEETS_BY_NAME = {
+    draw.__name__: draw
+    for draw in (results, texture_and_color, detail, strokes, style_size, fast, steady, methods, help_pages, banner)
+}
+
+
 @torch.inference_mode()
 def main() -> None:
-    """Writes all of them."""
+    parser = argparse.ArgumentParser(description="Draws pictures of README and help pages.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(SHEETS_BY_NAME)} (default: all)")
+    names = parser.parse_args().names
+    for name in names:
+        if name not in SHEETS_BY_NAME:
+            parser.error(f"there is no sheet {name!r}: there are {', '.join(SHEETS_BY_NAME)}.")
     model = artnet.load()
     for folder in (SHEETS, HELP, ROOT / "assets"):
         folder.mkdir(parents=True, exist_ok=True)
-    for draw in (readme_sheets, help_pictures, thumbnails, banner):
-        draw(model)
+    for name in names or SHEETS_BY_NAME:
+        SHEETS_BY_NAME[name](model)
 
 
 if __name__ == "__main__":

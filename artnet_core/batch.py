@@ -267,7 +267,9 @@ class _Painter:
                 check_target(job.target, picture.alpha is not None, frames, options.depth)
                 if index == 0:
                     self._say_notes(job.content, picture)
-                rgb = self._paint_picture(picture.rgb, texture, _part(self._progress.of_picture, index, frames))
+                rgb = self._paint_picture(
+                    picture.rgb, picture.alpha, texture, _part(self._progress.of_picture, index, frames)
+                )
                 metadata = picture.metadata
                 if options.strip_metadata:
                     metadata = Metadata(duration=metadata.duration, plays=metadata.plays)
@@ -277,8 +279,10 @@ class _Painter:
         self._outcome.written.append(job.target)
         self._progress.next()
 
-    def _paint_picture(self, rgb: Tensor, texture: Encoded, progress: Callable[[float], None]) -> Tensor:
-        content = Encoded(self._model, rgb, self._tiles)
+    def _paint_picture(
+        self, rgb: Tensor, alpha: Tensor | None, texture: Encoded, progress: Callable[[float], None]
+    ) -> Tensor:
+        content = Encoded(self._model, rgb, self._tiles, alpha)
         color = content if self._options.color == COLOR_OF_CONTENT else self._color
         painted = paint_frame(
             self._model, content, texture, color, self._settings, self._temporal, self._tiles, progress
@@ -289,13 +293,13 @@ class _Painter:
         """Paints the last picture of a job that is done once more, for its strokes to be known to the next one."""
         self._temporal = []
         for picture in islice(read_frames(job.content, self._options.size), frame_total(job.content) - 1, None):
-            self._paint_picture(picture.rgb, texture, self._progress.of_nothing)
+            self._paint_picture(picture.rgb, picture.alpha, texture, self._progress.of_nothing)
 
     def _read_style(self, path: Path, size: int | None) -> Encoded:
         self._progress.say(f"style {path.name}")
         picture = read_picture(path, size, LARGEST_STYLE)
         self._say_notes(path, picture)
-        return Encoded(self._model, picture.rgb, self._tiles)
+        return Encoded(self._model, picture.rgb, self._tiles, picture.alpha)
 
     def _say_notes(self, path: Path, picture: Picture) -> None:
         for note in picture.notes:

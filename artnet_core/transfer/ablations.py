@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..features import Features
-from .adain import adain
-from .baselines import transfer_pairs
+from .adain import align, channel_statistics
+from .baselines import transfer_what_counts
 from .sandwich import COMPARED_LAYER
 from .swap import PAPER, Matching, swap
 
@@ -23,29 +23,33 @@ def s2_compared_by_conv1(content: Features, style: Features, strength: float = 1
 
 
 def _s2(content: Features, style: Features, strength: float, matching: Matching) -> Features:
-    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
+    def transfer(content_map: Tensor, style_map: Tensor, counts: Tensor | None, shown: Tensor | None) -> Tensor:
         target = style_map[None]
-        return adain(swap(adain(content_map[None], target), target, matching), target)[0]
+        statistics = channel_statistics(target, shown)
+        swapped = swap(align(content_map[None], *statistics, counts), target, matching, weight=shown)
+        return align(swapped, *statistics, counts)[0]
 
-    return transfer_pairs(content, style, strength, transfer)
+    return transfer_what_counts(content, style, strength, transfer)
 
 
 def s2_without_first_adain(content: Features, style: Features, strength: float = 1.0) -> Features:
     """Swap, AdaIN: patches are matched although content and style lie in different ranges."""
 
-    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
-        return adain(swap(content_map[None], style_map[None]), style_map[None])[0]
+    def transfer(content_map: Tensor, style_map: Tensor, counts: Tensor | None, shown: Tensor | None) -> Tensor:
+        swapped = swap(content_map[None], style_map[None], weight=shown)
+        return align(swapped, *channel_statistics(style_map[None], shown), counts)[0]
 
-    return transfer_pairs(content, style, strength, transfer)
+    return transfer_what_counts(content, style, strength, transfer)
 
 
 def s2_without_last_adain(content: Features, style: Features, strength: float = 1.0) -> Features:
     """AdaIN, swap: averaging overlapping patches has narrowed the channels, and nothing widens them again."""
 
-    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
-        return swap(adain(content_map[None], style_map[None]), style_map[None])[0]
+    def transfer(content_map: Tensor, style_map: Tensor, counts: Tensor | None, shown: Tensor | None) -> Tensor:
+        projected = align(content_map[None], *channel_statistics(style_map[None], shown), counts)
+        return swap(projected, style_map[None], weight=shown)[0]
 
-    return transfer_pairs(content, style, strength, transfer)
+    return transfer_what_counts(content, style, strength, transfer)
 
 
 def s2_without_aggregation(content: Features, style: Features, strength: float = 1.0) -> Features:
@@ -55,11 +59,12 @@ def s2_without_aggregation(content: Features, style: Features, strength: float =
     """
     widths = list(content.layers.values())
 
-    def transfer(content_map: Tensor, style_map: Tensor) -> Tensor:
-        swapped = []
+    def transfer(content_map: Tensor, style_map: Tensor, counts: Tensor | None, shown: Tensor | None) -> Tensor:
+        parts = []
         for source, target in zip(torch.split(content_map, widths), torch.split(style_map, widths), strict=True):
-            projected = adain(source[None], target[None])
-            swapped.append(adain(swap(projected, target[None]), target[None])[0])
-        return torch.cat(swapped)
+            statistics = channel_statistics(target[None], shown)
+            swapped = swap(align(source[None], *statistics, counts), target[None], weight=shown)
+            parts.append(align(swapped, *statistics, counts)[0])
+        return torch.cat(parts)
 
-    return transfer_pairs(content, style, strength, transfer)
+    return transfer_what_counts(content, style, strength, transfer)

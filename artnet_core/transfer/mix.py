@@ -47,7 +47,7 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
     for style in styles:
         _check_map(style)
     shares = _shares(weights)
-    chosen = [(style, share) for style, share in zip(styles, shares, strict=True) if share > 0]
+    chosen = [(style.visible_part, share) for style, share in zip(styles, shares, strict=True) if share > 0]
     if len({style.model for style in styles}) > 1:
         raise ValueError("The styles come from different models: encode all of them with the same model.")
     batches = {len(style.data) for style, _ in chosen} - {1}
@@ -62,19 +62,29 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
     first = chosen[0][0]
     shares = [share for _, share in chosen]
     maps = [style.data.to(first.data).expand(max(batches, default=1), -1, -1, -1) for style, _ in chosen]
-    statistics = [channel_statistics(data) for data in maps]
+    counts = [
+        torch.ones_like(data[:, :1], dtype=torch.float32) if style.weight is None else style.weight.to(data.device)
+        for data, (style, _) in zip(maps, chosen, strict=True)
+    ]
+    weighted = any(style.weight is not None for style, _ in chosen)
+    statistics = [
+        channel_statistics(data, None if style.weight is None else count)
+        for data, count, (style, _) in zip(maps, counts, chosen, strict=True)
+    ]
     mean = torch.stack([share * mean for share, (mean, _) in zip(shares, statistics, strict=True)]).sum(0)
     std = torch.stack([share * std for share, (_, std) in zip(shares, statistics, strict=True)]).sum(0)
 
     height = min(data.shape[-2] for data in maps)
     width = min(data.shape[-1] / share for data, share in zip(maps, shares, strict=True))
-    parts = [
-        align(_crop_center(data, height, max(1, round(share * width))), mean, std)
-        for data, share in zip(maps, shares, strict=True)
-    ]
+    parts, of_parts = [], []
+    for data, count, (style, share) in zip(maps, counts, chosen, strict=True):
+        cut, of_cut = (_crop_center(x, height, max(1, round(share * width))) for x in (data, count))
+        shown = style.weight is not None and bool((of_cut > 0).any())
+        parts.append(align(cut, mean, std, of_cut if shown else None))
+        of_parts.append(of_cut.expand(len(cut), -1, -1, -1))
     data = torch.cat(parts, -1)
     size = (height * first.stride, data.shape[-1] * first.stride)
-    return Features(data, first.layers, first.stride, size, first.model)
+    return Features(data, first.layers, first.stride, size, first.model, torch.cat(of_parts, -1) if weighted else None)
 
 
 def _shares(weights: Sequence[float]) -> list[float]:

@@ -40,7 +40,10 @@ def test_golden_picture(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -
 def test_pictures_stay_as_they_were(
     name: str, settings: dict[str, float], model: artnet.ArtNet, photo: Tensor, painting: Tensor, palette: Tensor
 ) -> None:
-    """As painted before the library was laid out anew. Nearly all pixels, since a patch of equal score may change."""
+    """As painted before the library was laid out anew, the faithful one since its lines came back.
+
+    Nearly all pixels, since a patch of equal score may change.
+    """
     color = palette if name == "half_colors" else None
     painted = model.stylize(photo[..., 16:112, 64:192], painting, color, **settings)
     differences = (painted - read_picture(GOLDEN / f"{name}.png").rgb).abs().amax(1)

@@ -4,4 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$([[ -x .venv/bin/python ]] && echo .venv/bin/python || echo python3)
 exec "$python" -m pdoc --docformat google --output-directory build/api \
-  artnet_core artnet_core.{model,pipeline,features,checkpoint,images,runtime,scores,network,transfer,video,pruning}
+  artnet_core artnet_core.{model,pipeline,finish,features,checkpoint,images,files,resizing,runtime,scores} \
+  artnet_core.{network,transfer,video,pruning}

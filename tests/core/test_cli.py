@@ -462,20 +462,20 @@ def test_hidden_colours_of_contents_and_styles(tmp_path: Path) -> None:
     """What is painted where the picture is seen does not depend on what lies under what is cut away."""
     painted = {"content": [], "style": []}
     for color in ((0, 0, 0), (255, 255, 255)):
-        alpha = Image.new("L", (96, 64))
-        alpha.paste(255, (20, 10, 80, 50))
+        alpha = Image.new("L", (192, 128))
+        alpha.paste(255, (40, 20, 160, 100))
         for name, source in (("content", PHOTO), ("style", PAINTING)):
-            image = Image.composite(Image.open(source).resize((96, 64)), Image.new("RGB", (96, 64), color), alpha)
+            image = Image.composite(Image.open(source).resize((192, 128)), Image.new("RGB", (192, 128), color), alpha)
             image.putalpha(alpha)
             image.save(tmp_path / f"{name}.png")
         assert run("stylize", tmp_path / "content.png", PAINTING, "-o", tmp_path / "a.png", *QUICK) == 0
         assert run("stylize", PHOTO, tmp_path / "style.png", "-o", tmp_path / "b.png", "--size", "96", *QUICK) == 0
-        painted["content"].append(np.array(Image.open(tmp_path / "a.png"))[10:50, 20:80])
+        painted["content"].append(np.array(Image.open(tmp_path / "a.png"))[20:100, 40:160])
         painted["style"].append(np.array(Image.open(tmp_path / "b.png")))
     for first, second in painted.values():
         assert np.array_equal(first, second)
-    small(tmp_path / "crop.png", PAINTING, (96, 64))
-    Image.open(tmp_path / "crop.png").crop((20, 10, 80, 50)).save(tmp_path / "crop.png")
+    small(tmp_path / "crop.png", PAINTING, (192, 128))
+    Image.open(tmp_path / "crop.png").crop((40, 20, 160, 100)).save(tmp_path / "crop.png")
     assert run("stylize", PHOTO, tmp_path / "crop.png", "-o", tmp_path / "c.png", "--size", "96", *QUICK) == 0
     of_crop = np.array(Image.open(tmp_path / "c.png"), float).mean((0, 1))
     assert np.abs(painted["style"][0].mean((0, 1)) - of_crop).max() < 15  # of black it was about 60 darker

@@ -10,272 +10,34 @@ photograph's own detail of its size put back (Burt and Adelson 1983, the Laplaci
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .features import Features, nothing_seen, picture_count, position_means
+from .features import picture_count
 from .finish import finish
-from .images import check_images, fill_hidden
-from .network.encoder import Encoder
+from .images import check_images
+from .painting.areas import Area as Area
+from .painting.areas import Layout, Style, for_area
+from .painting.areas import Region as Region
+from .painting.level import Level, paint_level
+from .painting.pictures import Coder as Coder
+from .painting.pictures import Encoded as Encoded
+from .painting.pictures import Pictures as Pictures
+from .painting.settings import DEFAULTS, ignore
+from .painting.settings import Progress as Progress
+from .painting.settings import Settings as Settings
+from .painting.settings import level_sides as level_sides
+from .painting.settings import style_side as style_side
 from .resizing import enlarge, resize
 from .runtime import Tiles, multiplies_bfloat16
-from .transfer.lines import keep_lines
 from .transfer.mask import check_mask, mask_count, mask_images, resize_mask
-from .transfer.regions import Part, transfer_regions
-from .transfer.sandwich import DEFAULT_DETAIL, sandwich_swap
-from .transfer.swap import check_patch_size, copied_positions
-from .video.steadiness import TemporalState, extend
-
-# Pixels of the longer side of the smallest level at a stroke size of 1. At 0.5 it has four times as many: the same in a
-# picture of 512 pixels and in one of 4096.
-_BROADEST = 128
-
-# A style is not reduced below this, or it would have too few patches to choose from.
-_SMALLEST_STYLE = 256
+from .video.steadiness import TemporalState
 
 # Where regions have more styles than this none is kept: a hundred of them would fill the memory.
 _MOST_STYLES_KEPT = 8
-
-Progress = Callable[[float], None]
-"""Is told which share of a frame is done, 0..1; what it raises ends the painting."""
-
-
-def _ignore(_share: float) -> None:
-    """No progress is wanted."""
-
-
-class Coder(Protocol):
-    """What the pipeline needs of a model: an :class:`~artnet_core.model.ArtNet`."""
-
-    stride: int
-    encoder: Encoder
-
-    @property
-    def device(self) -> torch.device: ...
-
-    def encode(self, images: Tensor, tile: int | None = None) -> Features: ...
-
-    def decode(self, features: Features, tile: int | None = None) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the artist sets.
-
-    Attributes:
-        strength: 0 leaves the picture as it is, 1 is the whole transfer.
-        detail: 0 painterly, 1 faithful to the picture.
-        patch_size: side of the copied patches in positions, odd.
-        steady: whether the frames are a video, whose strokes keep their places in the scene.
-        stroke_size: 0..1, relative to the picture, see :func:`level_sizes`: 0 paints fine strokes in one pass, 1 begins
-            with the broadest.
-        style_size: pixels of the longer side that the texture style is resized to: fewer make strokes finer, more make
-            them broader. At 0 it stays as it is, or is no larger than the picture where ``stroke_size`` is above 0.
-        finish: steps of optimisation that each painting is improved by, see :mod:`~artnet_core.finish`.
-
-    Raises:
-        ValueError: a number is out of its range.
-    """
-
-    strength: float = 1.0
-    detail: float = DEFAULT_DETAIL
-    patch_size: int = 3
-    steady: bool = False
-    stroke_size: float = 0.0
-    style_size: int = 0
-    finish: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("strength", "detail", "stroke_size"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must lie in 0..1, got {value}.")
-        check_patch_size(self.patch_size)
-        for name in ("style_size", "finish"):
-            value = getattr(self, name)
-            if value < 0:
-                raise ValueError(f"{name} must not be negative, got {value}.")
-
-
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """A batch of pictures, read one at a time.
-
-    Attributes:
-        name: what errors call the batch.
-        count: of its pictures.
-        read: index to picture ``[1, 3, H, W]``, RGB, 0..1.
-        weight: index to how much each pixel counts, ``[1, 1, h, w]`` of any size, 0..1: the picture's alpha, or a mask.
-            What is 0 is neither content nor style. None, or a function that gives None, lets all of it count.
-    """
-
-    name: str
-    count: int
-    read: Callable[[int], Tensor]
-    weight: Callable[[int], Tensor | None] | None = None
-
-    @classmethod
-    def of(cls, images: Tensor, name: str, weights: Tensor | None = None) -> Pictures:
-        """The pictures of a tensor ``[B, 3, H, W]``, and their weights ``[h, w]`` or ``[1 or B, h, w]``.
-
-        Raises:
-            TypeError: it is no tensor.
-            ValueError: its shape, dtype or values are not those of pictures, or the weights do not fit them.
-        """
-        check_images(images)
-        pictures = cls(name, len(images), lambda index: images[index : index + 1])
-        return pictures if weights is None else pictures.weighted(weights)
-
-    def weighted(self, mask: Tensor) -> Pictures:
-        """The same pictures, of which only what a mask ``[h, w]`` or ``[1 or B, h, w]`` shows counts, if it did before.
-
-        A batch of one becomes as many pictures as there are masks.
-
-        Raises:
-            ValueError: the mask does not fit the batch.
-        """
-        masks = check_mask(mask, self.count if self.count > 1 else mask_count(mask))
-
-        def weight(index: int) -> Tensor:
-            of_picture = masks[min(index, len(masks) - 1)][None, None].float().clamp(0, 1)
-            before = None if self.weight is None else self.weight(index)
-            if before is None:
-                return of_picture
-            size = before.shape[-2], before.shape[-1]
-            return before * resize_mask(of_picture[0], size).to(before)
-
-        return replace(self, count=max(self.count, len(masks)), read=lambda index: self.at(index), weight=weight)
-
-    def at(self, index: int) -> Tensor:
-        """One picture; of a batch of one always the same.
-
-        Raises:
-            ValueError: it is no picture; the message says which one of which batch.
-        """
-        index = min(index, self.count - 1)
-        picture = self.read(index)
-        try:
-            check_images(picture)
-        except ValueError as error:
-            raise ValueError(f"{self.name}, picture {index + 1}: {error}") from error
-        return picture
-
-    def encoded(self, model: Coder, index: int, tiles: Tiles | None = None) -> Encoded:
-        """One picture with its weight, ready to be encoded; of a batch of one always the same."""
-        index = min(index, self.count - 1)
-        return Encoded(model, self.at(index), tiles, None if self.weight is None else self.weight(index))
-
-
-class Encoded:
-    """A picture, with its features as they are asked for, each taken once.
-
-    Args:
-        model: that encodes it.
-        picture: ``[1, 3, H, W]``, RGB, 0..1.
-        tiles: how many rows are worked on at once; all, until memory runs out, by default.
-        weight: ``[1, 1, h, w]`` of any size, 0..1: how much each pixel counts; all of them by default.
-
-    Attributes:
-        original: the picture as it came.
-        picture: the same, but where the weight is 0 with the colours that lie around: so what is hidden never matters.
-        weight: ``[1, 1, H, W]``, or None where every pixel counts as a whole.
-    """
-
-    weight: Tensor | None = None
-
-    def __init__(self, model: Coder, picture: Tensor, tiles: Tiles | None = None, weight: Tensor | None = None) -> None:
-        self.original = self.picture = picture
-        if weight is not None:
-            size = picture.shape[-2], picture.shape[-1]
-            weight = resize_mask(check_mask(weight[:, 0], 1).to(picture.device), size)
-            if not (weight >= 1).all():
-                self.weight = weight
-                self.picture = fill_hidden(picture, weight)
-        self._model = model
-        self._tiles = Tiles() if tiles is None else tiles
-        self._features: dict[int, Features] = {}
-
-    @property
-    def side(self) -> int:
-        """Pixels of the longer side."""
-        return max(self.picture.shape[-2:])
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether anything of the picture counts."""
-        return self.weight is None or bool((self.weight > 0).any())
-
-    @property
-    def colors(self) -> Tensor:
-        """The picture, or the pixels of it that count, one beside the other: ``[1, 3, h, w]``."""
-        if self.weight is None:
-            return self.picture
-        return self.picture[..., copied_positions(self.weight[0, 0])][:, :, None]
-
-    def at(self, side: int) -> Tensor:
-        """The picture with a longer side of so many pixels."""
-        return resize(self.picture, side)
-
-    def weight_at(self, side: int) -> Tensor | None:
-        """The weight of :meth:`at`."""
-        return None if self.weight is None else resize(self.weight, side)
-
-    def features(self, side: int) -> Features:
-        """The features of :meth:`at`."""
-        if side not in self._features:
-            picture = self.at(side)
-            features = self._tiles.run(picture.shape[-2], lambda tile: self._model.encode(picture, tile))
-            self._features[side] = features.weighted(self.weight_at(side))
-        return self._features[side]
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """A part of all pictures that is painted in a style of its own.
-
-    Attributes:
-        mask: ``[h, w]`` or ``[1 or B, h, w]`` of any size, 0..1: where the region is. Where regions overlap each has
-            its share.
-        texture: the pictures whose strokes are copied.
-        color: the pictures whose colours are taken; the texture's by default. The content itself keeps its colours.
-        texture_mask: likewise, of the texture: which part of it is the style, as its sky for the sky; all by default.
-        settings: what is set for this region; as for the whole by default. Its strength, detail, patch size and style
-            size count.
-    """
-
-    mask: Tensor
-    texture: Pictures
-    color: Pictures | None = None
-    texture_mask: Tensor | None = None
-    settings: Settings | None = None
-
-    @property
-    def style(self) -> Pictures:
-        """What of the texture's pictures is the style."""
-        return self.texture if self.texture_mask is None else self.texture.weighted(self.texture_mask)
-
-
-@dataclass(frozen=True, eq=False)
-class Area:
-    """A region of one picture, for :func:`paint_frame`: as :class:`Region`, with functions that give its styles.
-
-    Attributes:
-        mask: ``[1, h, w]`` of any size, 0..1.
-        texture: gives the style whose strokes are copied; asked whenever it is needed.
-        color: likewise, the style whose colours are taken, or the picture that is painted.
-        settings: see :class:`Region`.
-    """
-
-    mask: Tensor
-    texture: Callable[[], Encoded]
-    color: Callable[[], Encoded] | None = None
-    settings: Settings | None = None
 
 
 def frame_count(
@@ -307,50 +69,16 @@ def frame_count(
     return picture_count(batches)
 
 
-def level_sides(side: int, stroke_size: float) -> list[int]:
-    """Longer sides of the pictures that are painted one after the other, the picture's own last, each half of the next.
-
-    The smallest has about ``128 / stroke_size**2`` pixels, whatever the picture has, so that strokes are as broad, in
-    units of the picture, at any resolution.
-
-    Args:
-        side: longer side of the picture in pixels.
-        stroke_size: 0..1; at 0 there is one level.
-
-    Example:
-        >>> level_sides(512, 0.5), level_sides(2048, 0.5)
-        ([512], [512, 1024, 2048])
-    """
-    halvings = 0
-    if stroke_size > 0:
-        halvings = max(0, round(math.log2(side / _BROADEST) + 2 * math.log2(stroke_size)))
-    return [-(-side // 2**level) for level in range(halvings, -1, -1)]
-
-
-def style_side(native: int, level: int, full: int, settings: Settings) -> int:
-    """Longer side that a style is resized to for a level: alike for pictures of any resolution.
-
-    Args:
-        native: longer side of the style picture.
-        level: longer side of the level.
-        full: longer side of the picture that is painted.
-        settings: its ``style_size``, if there is one, is meant for the last level.
-    """
-    if settings.style_size:
-        return max(1, round(settings.style_size * level / full))
-    return min(native, max(level, _SMALLEST_STYLE)) if settings.stroke_size else native
-
-
 def paint(
     model: Coder,
     content: Pictures,
     texture: Pictures | None,
     color: Pictures | None = None,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     mask: Tensor | None = None,
     tiles: Tiles | None = None,
     kept: dict[str, Encoded] | None = None,
-    progress: Progress = _ignore,
+    progress: Progress = ignore,
     regions: Sequence[Region] = (),
     detail_map: Tensor | None = None,
     strength_map: Tensor | None = None,
@@ -452,10 +180,10 @@ def paint_frame(
     content: Encoded,
     texture: Encoded | None,
     color: Encoded | None = None,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     temporal: list[TemporalState] | None = None,
     tiles: Tiles | None = None,
-    progress: Progress = _ignore,
+    progress: Progress = ignore,
     areas: Sequence[Area] = (),
     detail_map: Tensor | None = None,
     strength_map: Tensor | None = None,
@@ -492,16 +220,16 @@ def paint_frame(
     of_detail, of_strength = (
         None if values is None else resize_mask(values.to(model.device), size) for values in (detail_map, strength_map)
     )
-    layout = _Layout([area.mask for area in areas], texture is not None, size, model.device) if areas else None
+    layout = Layout([area.mask for area in areas], texture is not None, size, model.device) if areas else None
     styles = [
-        _Style(area.texture, area.color, _for_area(settings, area.settings), partial(layout.share, index), index)
+        Style(area.texture, area.color, for_area(settings, area.settings), partial(layout.share, index), index)
         for index, area in enumerate(areas)
         if layout is not None and layout.is_there(index)
     ]
     if texture is not None:
         share = None if layout is None else layout.rest
         own = None if color is None else partial(_same, color)
-        styles.append(_Style(partial(_same, texture), own, settings, share, len(areas)))
+        styles.append(Style(partial(_same, texture), own, settings, share, len(areas)))
     if not styles:
         return content.original.to(model.device, torch.float32)
     if temporal is not None:
@@ -518,9 +246,9 @@ def paint_frame(
             # What the level before could not show of the photograph is drawn onto its painting.
             shape = picture.shape[-2], picture.shape[-1]
             drawn = (enlarge(painted, shape) + picture - enlarge(below, shape)).clamp_(0, 1)
-        painted = _paint_level(
+        painted = paint_level(
             model,
-            _Level(content, side, full, picture, drawn),
+            Level(content, side, full, picture, drawn),
             styles if side == full else [style.in_full_strength for style in styles],
             None if temporal is None else temporal[level * width : (level + 1) * width],
             None if of_detail is None else resize(of_detail, side),
@@ -545,7 +273,7 @@ def _finish(
     model: Coder,
     content: Encoded,
     painted: Tensor,
-    styles: Sequence[_Style],
+    styles: Sequence[Style],
     strength_map: Tensor | None,
     progress: Progress,
 ) -> Tensor:
@@ -577,236 +305,6 @@ def _finish(
         else:
             result = result + style.share(content.side) * strength * (finished - painted)
     return result
-
-
-@dataclass(frozen=True, eq=False)
-class _Style:
-    """What is painted in one style.
-
-    Attributes:
-        texture: gives the style whose strokes are copied.
-        color: likewise, whose colours are taken, if not the texture's.
-        settings: for this style.
-        share: takes a longer side, and gives the style's share of each pixel, ``[1, 1, H, W]``; None is all.
-        number: among the states of a video.
-    """
-
-    texture: Callable[[], Encoded]
-    color: Callable[[], Encoded] | None
-    settings: Settings
-    share: Callable[[int], Tensor] | None
-    number: int
-
-    @property
-    def in_full_strength(self) -> _Style:
-        return replace(self, settings=replace(self.settings, strength=1.0))
-
-    def seen(self, content: Encoded) -> tuple[Encoded, Encoded | None]:
-        """Texture and colour style.
-
-        Raises:
-            ValueError: nothing of one of them is seen.
-        """
-        texture, color = self.texture(), None if self.color is None else self.color()
-        for name, style in (("texture style", texture), ("color style", color)):
-            if style is not None and style is not content and not style.is_seen:
-                raise nothing_seen(name)
-        return texture, color
-
-
-class _Layout:
-    """Which share of each pixel every area has; where areas overlap the shares add up to 1.
-
-    Shares are made when they are asked for, since a hundred areas of a large picture would fill the memory.
-
-    Args:
-        masks: ``[1, h, w]`` each, of any size.
-        filled: whether what no area covers is painted too.
-        size: height and width of the picture.
-        device: that is worked on.
-    """
-
-    def __init__(self, masks: Sequence[Tensor], filled: bool, size: tuple[int, int], device: torch.device) -> None:
-        self._masks = masks
-        self._size = size
-        self._device = device
-        self._total = torch.zeros(1, 1, *size, dtype=torch.float32, device=device)
-        self._there = []
-        for index in range(len(masks)):
-            mask = self._mask(index)
-            self._there.append(bool((mask > 0).any()))
-            self._total += mask
-        self._divisor = self._total.clamp(min=1) if filled else torch.where(self._total > 0, self._total, 1)
-
-    def _mask(self, index: int) -> Tensor:
-        return resize_mask(self._masks[index].to(self._device), self._size)
-
-    def is_there(self, index: int) -> bool:
-        """Whether an area covers anything."""
-        return self._there[index]
-
-    def share(self, index: int, side: int) -> Tensor:
-        """An area's share of the picture with this longer side, ``[1, 1, H, W]``."""
-        return resize(self._mask(index) / self._divisor, side)
-
-    def rest(self, side: int) -> Tensor:
-        """Likewise, what no area covers."""
-        return resize((1 - self._total).clamp(min=0), side)
-
-    @property
-    def covered(self) -> Tensor:
-        """How much of each pixel some area covers, ``[1, H, W]``."""
-        return self._total[0].clamp(max=1)
-
-
-@dataclass(frozen=True, eq=False)
-class _Level:
-    """The picture at the size of one level.
-
-    Attributes:
-        content: what is painted.
-        side: longer side of the level.
-        full: longer side of the whole picture.
-        picture: the photograph at this size, ``[1, 3, H, W]``, on the model's device.
-        drawn: likewise, the painting of the level before, with the photograph's detail; None at first.
-    """
-
-    content: Encoded
-    side: int
-    full: int
-    picture: Tensor
-    drawn: Tensor | None
-
-
-def _paint_level(
-    model: Coder,
-    level: _Level,
-    styles: Sequence[_Style],
-    states: Sequence[TemporalState] | None,
-    detail_map: Tensor | None,
-    strength_map: Tensor | None,
-    tiles: Tiles,
-) -> Tensor:
-    """Paints one level: the photograph, or where something is drawn on it already that, ``[1, 3, H, W]``.
-
-    Below strength 1 the part of the photograph that the decoder cannot reproduce is added back in proportion, so that
-    strength 0 is the photograph itself and nothing jumps on the way there, if its values lie in 0..1.
-
-    Maps are ``[1, 1, H, W]``, of the level's size.
-    """
-    content, side = level.content, level.side
-    above = left = 0
-    for state in states or ():  # all see the same
-        above, left = state.follow(level.picture, model.stride)
-
-    def extended(maps: Tensor | None) -> Tensor | None:
-        return None if maps is None else extend(maps.to(model.device), above, left)
-
-    photo = extend(level.picture, above, left)
-    source = photo if level.drawn is None else extend(level.drawn, above, left)
-    counts, details, strengths = (extended(maps) for maps in (content.weight_at(side), detail_map, strength_map))
-    in_full = strengths is None and all(style.settings.strength == 1 for style in styles)
-
-    def styles_of(style: _Style, share: Tensor | None) -> tuple[Features, Features | None]:
-        texture, color = style.seen(content)
-        of_texture = texture.features(style_side(texture.side, side, level.full, style.settings))
-        if color is None:
-            return of_texture, None
-        if color is not content:
-            of_color = color.features(style_side(color.side, side, level.full, replace(style.settings, style_size=0)))
-            return of_texture, of_color
-        # The content keeps its own colours as they are.
-        own = content.features(side)
-        if share is not None:
-            where = position_means(share, own.data.shape[-2:], model.stride)
-            own = replace(own, weight=where if own.weight is None else where * own.weight)
-        return of_texture, own
-
-    is_plain = styles[0].share is None and details is None and strengths is None
-    of_one = styles_of(styles[0], None) if is_plain else None
-
-    def work(tile: int | None) -> Tensor:
-        def encoded(images: Tensor) -> Features:
-            # A video's features are of no use elsewhere, as its grid moves.
-            if images is photo and states is None:
-                return content.features(side)
-            return model.encode(images, tile).weighted(counts)
-
-        of_source = encoded(source)
-        of_photo = of_source if source is photo or in_full else encoded(photo)
-        painted_share: float | Tensor = 0.0  # how strongly each pixel is painted
-        lines: float | Tensor = 0.0  # how much of the photograph's lines it is given
-
-        def parts() -> Iterator[Part]:
-            nonlocal painted_share, lines
-            for style in styles:
-                chosen = style.settings
-                share = None if style.share is None else style.share(side)
-                texture, color = styles_of(style, share)
-                pixels = extended(share)
-                strength = chosen.strength if strengths is None else strengths
-                detail = chosen.detail if details is None else details
-                amount = strength if pixels is None else pixels * strength
-                painted_share = painted_share + amount
-                if isinstance(detail, Tensor):
-                    lines = lines + amount * ((detail - DEFAULT_DETAIL) / (1 - DEFAULT_DETAIL)).clamp(min=0)
-                elif detail > DEFAULT_DETAIL:
-                    lines = lines + amount * _lines(detail)
-                yield Part(
-                    texture,
-                    color,
-                    None if pixels is None else positions(pixels),
-                    positions(strength) if isinstance(strength, Tensor) else strength,
-                    positions(detail) if isinstance(detail, Tensor) else detail,
-                    chosen.patch_size,
-                    None if states is None else states[style.number].steady,
-                )
-
-        def positions(values: Tensor) -> Tensor:
-            return position_means(values, of_source.data.shape[-2:], model.stride)
-
-        if of_one is not None:
-            chosen, strength = styles[0].settings, styles[0].settings.strength
-            settle = None if states is None else states[0].steady
-            transferred = sandwich_swap(of_source, *of_one, 1.0, chosen.detail, chosen.patch_size, settle)
-            share = _lines(chosen.detail)
-            if strength == 1:
-                return keep_lines(model.decode(transferred, tile), photo, share)
-            if strength == 0:
-                return photo.to(torch.float32, copy=True)
-            data = torch.lerp(of_photo.data, transferred.data, strength)
-            painted = model.decode(of_photo.with_data(data), tile)
-            lost = photo.to(painted) - model.decode(of_photo, tile)
-            return keep_lines(painted.add_(lost, alpha=1 - strength).clamp_(0, 1), photo, share * strength)
-
-        mixed = transfer_regions(of_source, parts(), of_source if in_full else of_photo)
-        painted = model.decode(mixed, tile)
-        if not in_full:
-            lost = photo.to(painted) - model.decode(of_photo, tile)
-            painted = painted.add_(lost * (1 - painted_share)).clamp_(0, 1)
-        if isinstance(lines, Tensor):
-            painted = torch.lerp(painted, keep_lines(painted, photo, 1.0), lines.clamp(0, 1))
-        else:
-            painted = keep_lines(painted, photo, lines)
-        if isinstance(painted_share, Tensor) and not in_full:
-            painted = torch.where(painted_share > 0, painted, photo.to(painted))
-        return painted
-
-    return tiles.run(photo.shape[-2], work)[..., above:, left:]
-
-
-def _lines(detail: float) -> float:
-    """From the default detail towards 1 the photograph's own lines come back: the share of them."""
-    return max(0.0, detail - DEFAULT_DETAIL) / (1 - DEFAULT_DETAIL)
-
-
-def _for_area(settings: Settings, own: Settings | None) -> Settings:
-    """What is set for an area: of its own settings those that do not concern the painting as a whole."""
-    if own is None:
-        return settings
-    return replace(
-        settings, strength=own.strength, detail=own.detail, patch_size=own.patch_size, style_size=own.style_size
-    )
 
 
 def _style_key(region: Region) -> tuple[int, int]:

@@ -17,7 +17,7 @@ FLOORS = (
     {"files", "network", "resizing", "console", "options", "__init__"},
     {"images", "features", "transfer", "runtime", "scores"},
     {"video", "finish"},
-    {"pipeline"},
+    {"painting", "pipeline"},
     {"model"},
     {"checkpoint", "pruning", "figures"},
     {"compare", "batch", "commands", "cli", "__main__"},

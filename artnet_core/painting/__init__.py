@@ -1,0 +1,1 @@
+"""What the pipeline paints with: settings, pictures, areas, and one level of a painting."""

@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 python=$([[ -x .venv/bin/python ]] && echo .venv/bin/python || echo python3)
 exec "$python" -m pdoc --docformat google --output-directory build/api \
   artnet_core artnet_core.{model,pipeline,finish,features,checkpoint,images,files,resizing,runtime,scores} \
-  artnet_core.{network,transfer,video,pruning}
+  artnet_core.{network,transfer,video,painting,pruning}

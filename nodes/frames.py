@@ -34,19 +34,14 @@ def check_image(images: object, name: str) -> None:
         raise ValueError(f"{name}: there is no picture in this batch. Check the node that this input is wired to.")
 
 
-def pictures_of(images: Tensor, name: str, longer_side: int = 0) -> Pictures:
-    """The pictures of an input of this name, resized as by :func:`sides_of`."""
+def pictures_of(images: Tensor, name: str) -> Pictures:
+    """The pictures of an input of this name; what is transparent in them counts neither as content nor as style."""
     check_image(images, name)
-    height, width = sides_of(images, longer_side)
-    pictures = Pictures(name, len(images), lambda index: frame_of(images, index))
-    if images.shape[1:3] == (height, width):
-        return pictures
 
-    def resized(index: int) -> Tensor:
-        # Looked at first: what is not finite would become black.
-        return comfy.utils.common_upscale(pictures.at(index), width, height, "lanczos", "disabled")
+    def weight(index: int) -> Tensor:
+        return images[index : index + 1, ..., 3:].movedim(-1, 1).float().clamp(0, 1)
 
-    return Pictures(name, len(images), resized)
+    return Pictures(name, len(images), lambda index: frame_of(images, index), weight if images.shape[-1] == 4 else None)
 
 
 def sides_of(images: Tensor, longer_side: int = 0) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import artnet_core as artnet
 from artnet_core.checkpoint import DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL, shipped_models
+from artnet_core.pipeline import Pictures, paint
 from artnet_core.transfer.mask import mask_images
 from artnet_core.transfer.methods import ALL_METHODS
 
@@ -375,7 +376,14 @@ def test_alpha_is_kept(odd_host: Host) -> None:
     assert images["out_a"].shape == (1, HEIGHT, WIDTH, 4)
     assert len(images["out_rgba"][..., 3].unique()) > 50
     assert torch.equal(images["out_a"][..., 3], images["out_rgba"][..., 3])
-    assert torch.equal(images["out_a"][..., :3], images["out_plain"])
+    # What is transparent counts the less as content, as in the core.
+    assert not torch.equal(images["out_a"][..., :3], images["out_plain"])
+    alpha = images["out_rgba"][..., 3].float() / 255
+    content, style = (scaled(name, WIDTH, HEIGHT) for name in ("coffee.jpg", "great_wave.jpg"))
+    weighted = Pictures.of(content, "content", alpha)
+    with torch.inference_mode():
+        (expected,) = paint(artnet.load(), weighted, Pictures.of(style, "style"))
+    assert (images["out_a"][..., :3] - saved(expected)).abs().max() <= 2
     assert text(entry, "equal") == "True"
 
 

@@ -14,6 +14,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -567,6 +568,15 @@ def test_a_video_is_taken_up_again(tmp_path: Path) -> None:
     assert (found - steady).abs().max() <= 0.51 / 255 < (found - single).abs().max()
 
 
+@pytest.fixture
+def _listens_to_ctrl_c() -> Iterator[None]:
+    """Also where the tests run in the background, whose processes are born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_listens_to_ctrl_c")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stopping(tmp_path: Path, capsys: pytest.CaptureFixture[str], how: signal.Signals) -> None:
     """Says what is done and how to go on, in one line; leaves no half file, and the rest is painted the next time."""

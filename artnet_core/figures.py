@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from .images import Picture, to_image
@@ -111,4 +111,32 @@ def sheet(cells: Sequence[tuple[Tensor, str, str]], columns: int = _COLUMNS) -> 
         image.paste(pasted, (left, top + height - pasted.height))
         draw.text((left, top + height + 4), name, INK, title)
         draw.text((left, top + height + 25), line, FAINT, small)
+    return image
+
+
+def grid(
+    rows: Sequence[Sequence[Image.Image | None]], labels: Sequence[str] = (), side: int = 300, gap: int = 8
+) -> Image.Image:
+    """Pictures in rows, each cropped to a square around its middle; None leaves a gap.
+
+    Args:
+        rows: of pictures.
+        labels: over the columns.
+        side: of the squares in pixels.
+        gap: pixels between them.
+
+    Returns:
+        An RGB picture.
+    """
+    header, step = 30 if labels else 0, side + gap
+    columns = max(len(row) for row in rows)
+    image = Image.new("RGB", (columns * step - gap, len(rows) * step - gap + header), "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(18)
+    for column, label in enumerate(labels):
+        draw.text((column * step + 4, 4), label, INK, font)
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            if picture is not None:
+                square = ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)
+                image.paste(square, (x * step, y * step + header))
     return image

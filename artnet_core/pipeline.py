@@ -18,7 +18,6 @@ from torch import Tensor
 
 from .features import picture_count
 from .finish import finish
-from .images import check_images
 from .painting.areas import Area as Area
 from .painting.areas import Layout, Style, for_area
 from .painting.areas import Region as Region
@@ -213,7 +212,6 @@ def paint_frame(
         ValueError: nothing of a style is seen.
     """
     tiles = Tiles() if tiles is None else tiles
-    check_images(content.picture)
     full = content.side
     sides = level_sides(full, settings.stroke_size)
     size = content.picture.shape[-2], content.picture.shape[-1]

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core import figures
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.compare import compare_methods
 from artnet_core.figures import channel_chart
@@ -38,21 +39,10 @@ def example(kind: str, name: str) -> Tensor:
     return read_picture(ROOT / "examples" / kind / f"{name}.jpg").rgb
 
 
-def grid(rows: list[list[Tensor | None]], labels: list[str] | None = None) -> Image.Image:
-    """Pictures in rows, each cropped to a square around its middle; None leaves a gap."""
-    header = 30 if labels else 0
-    columns = max(len(row) for row in rows)
-    size = (columns * (SIDE + GAP) - GAP, len(rows) * (SIDE + GAP) - GAP + header)
-    sheet = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
-    for column, label in enumerate(labels or []):
-        draw.text((column * (SIDE + GAP) + 4, 4), label, "black", font)
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            if picture is not None:
-                square = ImageOps.fit(to_image(Picture(picture)), (SIDE, SIDE), Image.Resampling.LANCZOS)
-                sheet.paste(square, (x * (SIDE + GAP), y * (SIDE + GAP) + header))
-    return sheet
+def grid(rows: Sequence[Sequence[Tensor | None]], labels: Sequence[str] = ()) -> Image.Image:
+    """:func:`artnet_core.figures.grid` of tensors."""
+    images = [[None if picture is None else to_image(Picture(picture)) for picture in row] for row in rows]
+    return figures.grid(images, labels, SIDE, GAP)
 
 
 def results(model: artnet.ArtNet) -> None:

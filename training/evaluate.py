@@ -10,9 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
+from artnet_core.figures import grid
 from artnet_core.images import Picture, PictureError, read_picture, to_image, write_picture
 from artnet_core.model import ArtNet
 from artnet_core.pruning.zero_channels import parameters
@@ -27,7 +28,7 @@ DETAILS = tuple(sorted({0.0, 0.2, 0.4, 0.6, 0.8, 1.0, DEFAULT_DETAIL}))
 EDGE_MARK, STYLE_MARK = 0.40, 0.54
 """Where curves are compared: style distance at this edge SSIM, and the other way round."""
 
-_CELL, _ROWS, _HEADER = 192, 10, 22
+_SIDE, _ROWS = 192, 10
 
 
 @dataclass(frozen=True)
@@ -169,15 +170,7 @@ def write_pairs(pairs: Pairs, folder: Path) -> None:
 
 def contact_sheet(columns: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
     """Columns of square pictures under their names, at most 10 rows."""
-    rows = min(_ROWS, min(len(column) for column in columns.values()))
-    sheet = Image.new("RGB", (_CELL * len(columns), _HEADER + _CELL * rows), (250, 249, 246))
-    draw = ImageDraw.Draw(sheet)
-    for index, (name, column) in enumerate(columns.items()):
-        draw.text((_CELL * index + 4, 4), name, (40, 40, 46), ImageFont.load_default(13))
-        for row in range(rows):
-            position = column[row].resize((_CELL, _CELL), Image.Resampling.LANCZOS)
-            sheet.paste(position, (_CELL * index, _HEADER + _CELL * row))
-    return sheet
+    return grid(list(zip(*columns.values(), strict=False))[:_ROWS], list(columns), _SIDE, 0)
 
 
 @torch.no_grad()

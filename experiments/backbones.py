@@ -41,12 +41,11 @@ from artnet_core.figures import sheet
 from artnet_core.images import PictureError, read_picture
 from artnet_core.network.encoder import BLOCK_STRIDES, TRUNK, Encoder, normalize
 from artnet_core.scores import RandomTextureNetwork, edge_ssim, style_distance
+from benchmarks.gatys import Maps, gatys
 from benchmarks.judge import load_judge
 from benchmarks.report import environment, write_report
 from training.judge import load_efficientnet_judge
 from training.teacher import load_teacher
-
-from .gatys import Maps, gatys
 
 NAMES = (
     *("alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),

@@ -22,8 +22,8 @@ from .judges import use_tiny_judge
 
 torchvision = pytest.importorskip("torchvision")
 
+from benchmarks.gatys import gatys  # noqa: E402
 from experiments import backbones  # noqa: E402 (it imports torchvision)
-from experiments.gatys import gatys  # noqa: E402
 
 # Channels and height of every map of a picture of 128 x 128. Valid convolutions crop those of odd height.
 MAPS = {

@@ -18,7 +18,7 @@ from torch import Tensor
 from .network.aggregation import MARGIN, pad_images
 from .network.encoder import BLOCK_STRIDES, Encoder
 from .resizing import enlarge, resize
-from .transfer.gaussian import transport
+from .transfer.gaussian import fit_gaussian, transport
 from .transfer.swap import copied_positions
 
 # Of all steps, those on a picture of half the size, which come first and cost a fourth.
@@ -146,7 +146,9 @@ def finish(
 
 def recolor(picture: Tensor, color: Tensor) -> Tensor:
     """A picture with the mean and covariance of another's colours: ``[1, 3, H, W]``, clamped to 0..1."""
-    return transport(picture[0], color[0])[None].clamp(0, 1)
+    pixels = picture[0].flatten(1)
+    recolored = transport(pixels, fit_gaussian(pixels), fit_gaussian(color[0].flatten(1)))
+    return recolored.view_as(picture).clamp(0, 1)
 
 
 def _optimise(

@@ -129,7 +129,7 @@ def paint(
 
     def encoded(pictures: Pictures, role: str, index: int) -> Encoded:
         index = min(index, pictures.count - 1)
-        if index > 0 or role not in kept or pictures.count > 1:
+        if pictures.count > 1 or role not in kept:
             kept[role] = pictures.encoded(model, index, tiles)
         return kept[role]
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artnet_core.transfer.adain import align, channel_statistics
-from artnet_core.transfer.gaussian import fit_gaussian, transport_rotation
+from artnet_core.transfer.gaussian import fit_gaussian, transport
 from benchmarks.peers import Peer, Place, Stylize, adain_between, vgg_encoder, wct_between
 
 
@@ -73,10 +73,8 @@ def optimal_wct_vgg(place: Place) -> Peer:
 
         def stylize(content: Tensor) -> Tensor:
             features = encoder(content)
-            moved = []
-            for positions in features.flatten(2).float():
-                source = fit_gaussian(positions)
-                moved.append(target.color(transport_rotation(source.root, target.root) @ source.whiten(positions)))
+            every = features.flatten(2).float()
+            moved = [transport(positions, fit_gaussian(positions), target) for positions in every]
             return decoder(torch.stack(moved).view_as(features).to(features.dtype))
 
         return stylize

@@ -64,6 +64,7 @@ class Settings:
 
 
 DEFAULTS = Settings()
+"""One pass, as painterly as the models were made for."""
 
 
 def level_sides(side: int, stroke_size: float) -> list[int]:

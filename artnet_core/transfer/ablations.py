@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..features import Features
 from .adain import align, channel_statistics
-from .baselines import transfer_what_counts
+from .baselines import transfer_pairs
 from .sandwich import COMPARED_LAYER
 from .swap import PAPER, Matching, swap
 
@@ -29,7 +29,7 @@ def _s2(content: Features, style: Features, strength: float, matching: Matching)
         swapped = swap(align(content_map[None], *statistics, counts), target, matching, weight=shown)
         return align(swapped, *statistics, counts)[0]
 
-    return transfer_what_counts(content, style, strength, transfer)
+    return transfer_pairs(content, style, strength, transfer)
 
 
 def s2_without_first_adain(content: Features, style: Features, strength: float = 1.0) -> Features:
@@ -39,7 +39,7 @@ def s2_without_first_adain(content: Features, style: Features, strength: float =
         swapped = swap(content_map[None], style_map[None], weight=shown)
         return align(swapped, *channel_statistics(style_map[None], shown), counts)[0]
 
-    return transfer_what_counts(content, style, strength, transfer)
+    return transfer_pairs(content, style, strength, transfer)
 
 
 def s2_without_last_adain(content: Features, style: Features, strength: float = 1.0) -> Features:
@@ -49,7 +49,7 @@ def s2_without_last_adain(content: Features, style: Features, strength: float = 
         projected = align(content_map[None], *channel_statistics(style_map[None], shown), counts)
         return swap(projected, style_map[None], weight=shown)[0]
 
-    return transfer_what_counts(content, style, strength, transfer)
+    return transfer_pairs(content, style, strength, transfer)
 
 
 def s2_without_aggregation(content: Features, style: Features, strength: float = 1.0) -> Features:
@@ -67,4 +67,4 @@ def s2_without_aggregation(content: Features, style: Features, strength: float =
             parts.append(align(swapped, *statistics, counts)[0])
         return torch.cat(parts)
 
-    return transfer_what_counts(content, style, strength, transfer)
+    return transfer_pairs(content, style, strength, transfer)

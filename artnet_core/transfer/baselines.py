@@ -14,18 +14,11 @@ from torch import Tensor
 
 from ..features import Features, check_style
 from .adain import align, channel_statistics
-from .gaussian import fit_gaussian, transport_rotation
+from .gaussian import fit_gaussian, transport
 from .swap import copied_positions, swap
 
 
 def transfer_pairs(
-    content: Features, style: Features, strength: float, transfer: Callable[[Tensor, Tensor], Tensor]
-) -> Features:
-    """:func:`transfer_what_counts` for a transfer that knows no weights: all positions count."""
-    return transfer_what_counts(content, style, strength, lambda a, b, _a_weight, _b_weight: transfer(a, b))
-
-
-def transfer_what_counts(
     content: Features,
     style: Features,
     strength: float,
@@ -78,7 +71,7 @@ def _counting(values: Tensor, weight: Tensor | None) -> Tensor:
 def adain(content: Features, style: Features, strength: float = 1.0) -> Features:
     """Gives each channel of the content the mean and standard deviation it has in the style.
 
-    Args, returns and errors are those of :func:`transfer_what_counts`.
+    Args, returns and errors are those of :func:`transfer_pairs`.
     """
 
     def transfer(
@@ -86,13 +79,13 @@ def adain(content: Features, style: Features, strength: float = 1.0) -> Features
     ) -> Tensor:
         return align(content_map[None], *channel_statistics(style_map[None], style_weight), content_weight)[0]
 
-    return transfer_what_counts(content, style, strength, transfer)
+    return transfer_pairs(content, style, strength, transfer)
 
 
 def style_swap(content: Features, style: Features, strength: float = 1.0) -> Features:
     """Replaces each patch of the content by the style patch it correlates with best.
 
-    Args, returns and errors are those of :func:`transfer_what_counts`.
+    Args, returns and errors are those of :func:`transfer_pairs`.
     """
 
     def transfer(
@@ -100,7 +93,7 @@ def style_swap(content: Features, style: Features, strength: float = 1.0) -> Fea
     ) -> Tensor:
         return swap(content_map[None], style_map[None], weight=style_weight)[0]
 
-    return transfer_what_counts(content, style, strength, transfer)
+    return transfer_pairs(content, style, strength, transfer)
 
 
 def wct(content: Features, style: Features, strength: float = 1.0) -> Features:
@@ -109,10 +102,10 @@ def wct(content: Features, style: Features, strength: float = 1.0) -> Features:
     Both steps are symmetric (ZCA): ``Cs^(1/2) Cc^(-1/2) (x - mean_c) + mean_s``. The original repeats this at five
     depths with five decoders; here it acts once on the aggregated features.
 
-    Args, returns and errors are those of :func:`transfer_what_counts`. The covariance is met as
+    Args, returns and errors are those of :func:`transfer_pairs`. The covariance is met as
     far as the content varies in as many directions as the style; a flat content becomes the style's mean.
     """
-    return transfer_what_counts(content, style, strength, _wct)
+    return transfer_pairs(content, style, strength, _wct)
 
 
 def _wct(content: Tensor, style: Tensor, content_weight: Tensor | None, style_weight: Tensor | None) -> Tensor:
@@ -126,7 +119,7 @@ def optimal_wct(content: Features, style: Features, strength: float = 1.0) -> Fe
     The map is ``T = Cc^(-1/2) (Cc^(1/2) Cs Cc^(1/2))^(1/2) Cc^(-1/2)``. Of all linear maps with ``T Cc T = Cs`` it has
     the least mean squared displacement, so it disturbs the content less than WCT.
 
-    Args, returns and errors are those of :func:`transfer_what_counts`. The covariance is met as
+    Args, returns and errors are those of :func:`transfer_pairs`. The covariance is met as
     far as the content varies in as many directions as the style; a flat content becomes the style's mean.
     """
 
@@ -135,10 +128,9 @@ def optimal_wct(content: Features, style: Features, strength: float = 1.0) -> Fe
     ) -> Tensor:
         source = fit_gaussian(_counting(content_map, content_weight))
         target = fit_gaussian(_counting(style_map, style_weight))
-        rotation = transport_rotation(source.root, target.root)
-        return target.color(rotation @ source.whiten(content_map.flatten(1))).view_as(content_map)
+        return transport(content_map.flatten(1), source, target).view_as(content_map)
 
-    return transfer_what_counts(content, style, strength, transfer)
+    return transfer_pairs(content, style, strength, transfer)
 
 
 def avatar(content: Features, style: Features, strength: float = 1.0) -> Features:
@@ -147,7 +139,7 @@ def avatar(content: Features, style: Features, strength: float = 1.0) -> Feature
     Whitening puts both on an equal footing, so that the match looks at structure and not at colours. Avatar-Net
     also applies AdaIN at every stage of its decoder, which the one decoder of ArtNet does not have.
 
-    Args, returns and errors are those of :func:`transfer_what_counts`.
+    Args, returns and errors are those of :func:`transfer_pairs`.
     """
 
     def transfer(
@@ -160,4 +152,4 @@ def avatar(content: Features, style: Features, strength: float = 1.0) -> Feature
         swapped = swap(whitened[None], patches[None], weight=style_weight)[0]
         return target.color(swapped.flatten(1)).view_as(content_map)
 
-    return transfer_what_counts(content, style, strength, transfer)
+    return transfer_pairs(content, style, strength, transfer)

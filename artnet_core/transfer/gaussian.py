@@ -63,14 +63,12 @@ def fit_gaussian(positions: Tensor) -> Gaussian:
     return Gaussian(mean, root.to(positions.device), inverse_root.to(positions.device))
 
 
-def transport(content: Tensor, style: Tensor) -> Tensor:
-    """Gives ``[C, h, w]`` the mean and covariance of ``[C, hs, ws]`` while moving its values as little as possible.
+def transport(positions: Tensor, source: Gaussian, target: Gaussian) -> Tensor:
+    """Positions ``[C, N]`` of one distribution to another, moved as little as possible.
 
     The optimal transport between Gaussians (Lu et al. 2019). On three channels it recolours a picture.
     """
-    positions = content.flatten(1)
-    source, target = fit_gaussian(positions), fit_gaussian(style.flatten(1))
-    return target.color(transport_rotation(source.root, target.root) @ source.whiten(positions)).view_as(content)
+    return target.color(transport_rotation(source.root, target.root) @ source.whiten(positions))
 
 
 def transport_rotation(source_root: Tensor, target_root: Tensor) -> Tensor:

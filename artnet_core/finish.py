@@ -8,6 +8,7 @@ structure is features in units of each channel's deviation, so that it has no co
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -45,6 +46,8 @@ _STRUCTURE_LAYERS = ("conv3", "inception3b")
 _CHROMA_STRIDE = 4
 _LUMA_AND_CHROMA = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (-0.5, 1.0, -0.5))
 
+_SECONDS_BETWEEN_PICTURES = 1.0
+
 _BLACKEST = 0.01
 _SMALLEST_DEVIATION = 1e-3
 
@@ -79,6 +82,8 @@ def finish(
     dtype: torch.dtype = torch.float32,
     progress: Callable[[float], None] = lambda _share: None,
     texture_weight: Tensor | None = None,
+    *,
+    shown: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
     """Improves a painting by so many steps of Adam.
 
@@ -95,6 +100,8 @@ def finish(
         dtype: that convolutions work in: float32, or bfloat16 where it is faster.
         progress: is told which share is done, 0..1; what it raises ends the work.
         texture_weight: ``[1, 1, H', W']``, 0..1, some of it above 0: which of the texture is wanted; all by default.
+        shown: is given the picture as it is by then, ``[1, 3, h, w]``, 0..1, at most once a second, for a preview; h
+            and w are those that are worked on, so at first half of H and W.
 
     Returns:
         ``[1, 3, H, W]``, float32, 0..1.
@@ -123,11 +130,15 @@ def finish(
         largest = min(side, _LARGEST_SIDE)
         coarse = round(steps * _COARSE_SHARE)
         done = 0
+        last_shown = time.monotonic()
 
-        def step_done() -> None:
-            nonlocal done
+        def step_done(picture: Callable[[], Tensor]) -> None:
+            nonlocal done, last_shown
             done += 1
             progress(done / steps)
+            if shown is not None and time.monotonic() - last_shown >= _SECONDS_BETWEEN_PICTURES:
+                shown(picture())
+                last_shown = time.monotonic()
 
         result = painting
         for level, count in ((largest // 2, coarse), (largest, steps - coarse)):
@@ -160,7 +171,7 @@ def _optimise(
     scale: float,
     steps: int,
     dtype: torch.dtype,
-    step_done: Callable[[], None],
+    step_done: Callable[[Callable[[], Tensor]], None],
 ) -> Tensor:
     """Steps at one size; ``scale`` is that size in units of the picture's, and the texture is seen as much smaller."""
     generator = torch.Generator().manual_seed(0)
@@ -188,6 +199,10 @@ def _optimise(
         change = torch.einsum("bkhw,kc->bchw", change, axes)
         return torch.sigmoid(logits + change), change
 
+    def picture() -> Tensor:
+        with torch.no_grad():
+            return painted()[0]
+
     groups = [{"params": [luma], "lr": _LEARNING_RATE}, {"params": [chroma], "lr": _CHROMA_RATE}]
     optimizer = torch.optim.Adam(groups, betas=_BETAS)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / steps, max(steps - 1, 1))
@@ -203,8 +218,8 @@ def _optimise(
         torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
-        step_done()
-    return painted()[0].detach()
+        step_done(picture)
+    return picture()
 
 
 def style_loss(maps: Maps, style: Mapping[str, Target], generator: torch.Generator) -> Tensor:

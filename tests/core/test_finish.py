@@ -91,6 +91,30 @@ def test_it_can_be_stopped_within_a_step(
     assert shares == [0.1, 0.2]
 
 
+def test_it_is_shown_now_and_then(
+    model: artnet.ArtNet,
+    painted: Tensor,
+    finished: Tensor,
+    small: Tensor,
+    painting: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pictures: list[Tensor] = []
+
+    def again() -> Tensor:
+        return finish(model.encoder, painted, small, painting, steps=STEPS, shown=pictures.append)
+
+    monkeypatch.setattr(finish_module, "_SECONDS_BETWEEN_PICTURES", 0.0)
+    assert torch.equal(again(), finished)
+    assert len(pictures) == STEPS
+    assert torch.equal(pictures[-1], finished)
+    assert pictures[0].shape == (1, 3, 64, 64) and not pictures[0].requires_grad
+    pictures.clear()
+    monkeypatch.setattr(finish_module, "_SECONDS_BETWEEN_PICTURES", 3600.0)
+    again()
+    assert not pictures
+
+
 def chroma(images: Tensor) -> Tensor:
     return (images - images.mean(1, keepdim=True)).abs()
 

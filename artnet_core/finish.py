@@ -2,74 +2,74 @@
 
 Gatys et al. 2016 paint by optimisation alone; the paper's pre-analysis does so with this network. Here optimisation
 starts from a painting, so that a few steps are enough: strokes become crisp, follow forms, and the photograph's lines
-come back. Style is Gram matrices and the sliced Wasserstein distance (Heitz et al. 2021) of features at two scales;
-structure is features in units of each channel's deviation, so that it has no colour and no contrast of its own.
+come back. Style is Gram matrices and the sliced Wasserstein distance of features at two scales; structure is features
+in units of each channel's deviation, so that it has no colour and no contrast of its own.
+
+A large picture is first improved at a size that fits memory, then at ever larger ones in tiles.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from .network.aggregation import MARGIN, pad_images
-from .network.encoder import BLOCK_STRIDES, Encoder
+from .finishing.canvas import Canvas
+from .finishing.likeness import SHARE_STRIDE, Aim, Found, Maps, Moments, find, structure_loss, style_loss, targets
+from .finishing.tiles import Tile, tiles, whole
+from .network.encoder import Encoder
+from .network.ops import avg_pool
 from .resizing import enlarge, resize
 from .transfer.gaussian import fit_gaussian, transport
-from .transfer.swap import copied_positions
 
-# Of all steps, those on a picture of half the size, which come first and cost a fourth.
+# Pixels of the longer side that are looked at as a whole at the most, and those of a tile's sides.
+_WHOLE_SIDE = 1536
+_TILE_SIDE = 1024
+
+# Of all steps, those on half of the largest size that is looked at as a whole: they come first and cost a fourth.
 _COARSE_SHARE = 0.4
 
-# Pixels of the longer side that are optimised at the most; what a larger picture shows beyond them stays as it is.
-_LARGEST_SIDE = 1536
+# As many more, in units of all steps, at each size beyond it: strokes are there by then, and become crisp.
+_TILED_SHARE = 0.25
+
+# In a whole picture style and structure are looked at in its size and half of it.
+_SCALES = (1, 2)
 
 _LEARNING_RATE = 0.08  # of logits; falls to 0 over the steps of a level
 _CHROMA_RATE = 0.02
 _BETAS = (0.9, 0.99)
 
-# The picture's size and half of it.
-_SCALES = (1, 2)
-
-_DIRECTIONS = 32
-_SAMPLES = 2048
+# A level ends when a step changes less than this, in logits, in the mean: a quarter of 1/255 at most.
+_SMALLEST_CHANGE = 1 / 255
 
 # What structure and calm count beside style.
 _STRUCTURE_WEIGHT, _CALM_WEIGHT = 1.5, 2.0
 _STRUCTURE_LAYERS = ("conv3", "inception3b")
 
-# Colours change at a fourth of the resolution: specks of colour would else be the cheapest way to vary.
-_CHROMA_STRIDE = 4
-_LUMA_AND_CHROMA = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (-0.5, 1.0, -0.5))
+# Fewer pixels of a longer side are not looked at.
+_SMALLEST_SEEN = 16
 
 _SECONDS_BETWEEN_PICTURES = 1.0
 
-_BLACKEST = 0.01
-_SMALLEST_DEVIATION = 1e-3
 
-Maps = Mapping[str, Tensor]
-"""Features ``[C, h, w]`` by block."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """What one block's features are to be like.
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """A style that a painting, or a part of it, is brought nearer to.
 
     Attributes:
-        gram: ``[C, C]``, of the style.
-        directions: ``[D, C]``, unit vectors.
-        quantiles: ``[D, S]``, the style's features along the directions, sorted and evenly sampled.
-        variance: mean of the style's variances along the directions.
+        texture: gives ``[1, 3, H', W']``, 0..1, whose strokes are wanted; asked once for each size.
+        share: takes a longer side, and gives where the style is wanted in the painting of that size, ``[1, 1, H, W]``,
+            0..1; everywhere by default.
+        weight: gives ``[1, 1, H', W']``, 0..1, some of it above 0: which of the texture is wanted; all by default.
     """
 
-    gram: Tensor
-    directions: Tensor
-    quantiles: Tensor
-    variance: Tensor
+    texture: Callable[[], Tensor]
+    share: Callable[[int], Tensor] | None = None
+    weight: Callable[[], Tensor | None] = lambda: None
 
 
 def finish(
@@ -85,10 +85,7 @@ def finish(
     *,
     shown: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
-    """Improves a painting by so many steps of Adam.
-
-    The first two fifths of the steps see a picture of half the size, which settles larger forms at a fourth of the
-    cost.
+    """Improves a painting in one style by so many steps of Adam; see :func:`finish_parts`.
 
     Args:
         encoder: what the painting was made with; it stays as it is.
@@ -98,13 +95,52 @@ def finish(
         color: ``[1, 3, H'', W'']``, whose colours are wanted; the texture's by default.
         steps: 0 returns the painting itself.
         dtype: that convolutions work in: float32, or bfloat16 where it is faster.
-        progress: is told which share is done, 0..1; what it raises ends the work.
+        progress: is told which share is done, 0..1, many times in each step; what it raises ends the work.
         texture_weight: ``[1, 1, H', W']``, 0..1, some of it above 0: which of the texture is wanted; all by default.
-        shown: is given the picture as it is by then, ``[1, 3, h, w]``, 0..1, at most once a second, for a preview; h
-            and w are those that are worked on, so at first half of H and W.
+        shown: is given the picture as it is by then, see :func:`finish_parts`.
 
     Returns:
         ``[1, 3, H, W]``, float32, 0..1.
+
+    Raises:
+        ValueError: ``steps`` is negative, or the sizes of painting and photograph differ.
+    """
+    wanted = texture if color is None else recolor(texture.float(), color.float().to(texture.device))
+    goal = Goal(lambda: wanted, weight=lambda: texture_weight)
+    return finish_parts(encoder, painting, photograph, [goal], steps, dtype, progress, shown=shown)
+
+
+def finish_parts(
+    encoder: Encoder,
+    painting: Tensor,
+    photograph: Tensor,
+    goals: Sequence[Goal],
+    steps: int = 30,
+    dtype: torch.dtype = torch.float32,
+    progress: Callable[[float], None] = lambda _share: None,
+    *,
+    shown: Callable[[Tensor], None] | None = None,
+) -> Tensor:
+    """Improves a painting by so many steps of Adam, each part of it in its own style.
+
+    The first two fifths of the steps see a picture of half the size, which settles larger forms at a fourth of the
+    cost. Of a picture of more than 1,536 pixels these are halves of it that have fewer. A fourth as many steps more
+    follow at each larger size, in tiles, which take as much memory whatever the size. A level ends earlier when
+    nothing changes any more that could be seen.
+
+    Args:
+        encoder: what the painting was made with; it stays as it is.
+        painting: ``[1, 3, H, W]``, RGB, 0..1; its device is worked on.
+        photograph: likewise, of the same size: whose structure is kept.
+        goals: styles. Where their shares are 0 hardly anything changes.
+        steps: 0 returns the painting itself.
+        dtype: that convolutions work in: float32, or bfloat16 where it is faster.
+        progress: is told which share is done, 0..1, many times in each step; what it raises ends the work.
+        shown: is given the picture as it is by then, ``[1, 3, h, w]``, 0..1, at most once a second, for a preview; h
+            and w are those that are worked on.
+
+    Returns:
+        ``[1, 3, H, W]``, float32, 0..1, the same for the same arguments.
 
     Raises:
         ValueError: ``steps`` is negative, or the sizes of painting and photograph differ.
@@ -116,43 +152,24 @@ def finish(
             f"Painting and photograph must have one size, got {list(painting.shape[-2:])} and "
             f"{list(photograph.shape[-2:])}."
         )
-    if steps == 0:
+    if steps == 0 or not goals:
         return painting
     with torch.inference_mode(False), torch.enable_grad():
         device = painting.device
-        trunk = _copy(encoder, device, dtype)
-        painting, photograph, texture = (x.to(device, torch.float32).clone() for x in (painting, photograph, texture))
-        if color is not None:
-            texture = recolor(texture, color.to(device, torch.float32).clone())
-        if texture_weight is not None:
-            texture_weight = texture_weight.to(device, torch.float32).clone()
-        side = max(painting.shape[-2:])
-        largest = min(side, _LARGEST_SIDE)
-        coarse = round(steps * _COARSE_SHARE)
-        done = 0
-        last_shown = time.monotonic()
-
-        def step_done(picture: Callable[[], Tensor]) -> None:
-            nonlocal done, last_shown
-            done += 1
-            progress(done / steps)
-            if shown is not None and time.monotonic() - last_shown >= _SECONDS_BETWEEN_PICTURES:
-                shown(picture())
-                last_shown = time.monotonic()
-
-        result = painting
-        for level, count in ((largest // 2, coarse), (largest, steps - coarse)):
-            if count == 0:
-                continue
-            before = resize(result, level)
-            photo = resize(photograph, level)
-            after = _optimise(trunk, before, photo, texture, texture_weight, level / side, count, dtype, step_done)
-            if level == side:
-                result = after
-            else:
-                size = result.shape[-2], result.shape[-1]
-                result = (result + enlarge(after - before, size)).clamp(0, 1)
-        return result.detach()
+        work = _Work(encoder, device, dtype, goals, progress, shown)
+        result, photograph = (x.to(device, torch.float32).clone() for x in (painting, photograph))
+        full = max(painting.shape[-2:])
+        levels = list(_levels(full, steps))
+        pixels = [resize(photograph[:, :1], side).numel() for side, _ in levels]
+        work.total = sum(count * of_level for (_, count), of_level in zip(levels, pixels, strict=True))
+        for (side, count), of_level in zip(levels, pixels, strict=True):
+            done = work.done
+            before = resize(result, side)
+            changed = work.improve(before, resize(photograph, side), side / full, count)
+            # What a smaller picture cannot show of the painting stays as it is.
+            result = (result + enlarge(changed, (result.shape[-2], result.shape[-1]))).clamp_(0, 1)
+            work.step_on(done + count * of_level - work.done)
+        return result
 
 
 def recolor(picture: Tensor, color: Tensor) -> Tensor:
@@ -162,121 +179,172 @@ def recolor(picture: Tensor, color: Tensor) -> Tensor:
     return recolored.view_as(picture).clamp(0, 1)
 
 
-def _optimise(
-    trunk: Encoder,
-    painting: Tensor,
-    photograph: Tensor,
-    texture: Tensor,
-    weight: Tensor | None,
-    scale: float,
-    steps: int,
-    dtype: torch.dtype,
-    step_done: Callable[[Callable[[], Tensor]], None],
-) -> Tensor:
-    """Steps at one size; ``scale`` is that size in units of the picture's, and the texture is seen as much smaller."""
-    generator = torch.Generator().manual_seed(0)
-    side, texture_side = max(painting.shape[-2:]), max(texture.shape[-2:])
-    with torch.no_grad():
-        styles, structures = [], []
-        for times in _SCALES:
-            seen = min(max(round(texture_side * scale), 32), texture_side, max(side, 256)) // times
-            seen = max(seen, 16)
-            of_weight = None if weight is None else resize(weight, seen)
-            styles.append(_targets(_features(trunk, resize(texture, seen), dtype), generator, of_weight))
-            maps = _features(trunk, resize(photograph, max(side // times, 16)), dtype)
-            structures.append({name: _structure(maps[name]) for name in _STRUCTURE_LAYERS})
-
-    logits = torch.logit(painting.clamp(_BLACKEST, 1 - _BLACKEST))
-    height, width = painting.shape[-2:]
-    luma = torch.zeros(1, 1, height, width, dtype=torch.float32, device=painting.device, requires_grad=True)
-    chroma_size = -(-height // _CHROMA_STRIDE), -(-width // _CHROMA_STRIDE)
-    chroma = torch.zeros(1, 2, *chroma_size, dtype=torch.float32, device=painting.device, requires_grad=True)
-    axes = torch.tensor(_LUMA_AND_CHROMA, dtype=torch.float32, device=painting.device)
-    calm = _calm(photograph)
-
-    def painted() -> tuple[Tensor, Tensor]:
-        change = torch.cat([luma, enlarge(chroma, (height, width))], 1)
-        change = torch.einsum("bkhw,kc->bchw", change, axes)
-        return torch.sigmoid(logits + change), change
-
-    def picture() -> Tensor:
-        with torch.no_grad():
-            return painted()[0]
-
-    groups = [{"params": [luma], "lr": _LEARNING_RATE}, {"params": [chroma], "lr": _CHROMA_RATE}]
-    optimizer = torch.optim.Adam(groups, betas=_BETAS)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / steps, max(steps - 1, 1))
-    for _ in range(steps):
-        images, change = painted()
-        loss = _CALM_WEIGHT * _roughness(change, calm)
-        for times, style, structure in zip(_SCALES, styles, structures, strict=True):
-            maps = _features(trunk, resize(images, max(side // times, 16)), dtype)
-            loss = loss + style_loss(maps, style, generator)
-            found = torch.stack([F.mse_loss(_structure(maps[name]), structure[name]) for name in _STRUCTURE_LAYERS])
-            loss = loss + _STRUCTURE_WEIGHT * found.sum()
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-        schedule.step()
-        step_done(picture)
-    return picture()
+def _levels(full: int, steps: int) -> Iterator[tuple[int, int]]:
+    """Longer sides, and steps at each."""
+    halvings = 0
+    while full / 2**halvings > _WHOLE_SIDE:
+        halvings += 1
+    largest = round(full / 2**halvings)
+    coarse = round(steps * _COARSE_SHARE)
+    if coarse:
+        yield max(largest // 2, 1), coarse
+    yield largest, steps - coarse
+    for level in range(halvings - 1, -1, -1):
+        yield round(full / 2**level), max(1, round(steps * _TILED_SHARE))
 
 
-def style_loss(maps: Maps, style: Mapping[str, Target], generator: torch.Generator) -> Tensor:
-    """How far features are from a style's: relative distance of Gram matrices, and sliced Wasserstein-2 distance.
+class _Work:
+    """What is the same for all levels.
 
-    Args:
-        maps: of the painting.
-        style: of the same blocks.
-        generator: of the positions that are looked at, on the CPU.
-
-    Returns:
-        A scalar, 0 for the style itself where it has few enough positions to be looked at as a whole.
+    Attributes:
+        done: pixels that steps have gone over.
+        total: likewise, in the end.
     """
-    total = torch.zeros((), dtype=torch.float32, device=next(iter(maps.values())).device)
-    for name, target in style.items():
-        values = maps[name].flatten(1)  # [C, h * w]
-        total = total + (gram(values) - target.gram).norm() / target.gram.norm().clamp(min=_SMALLEST_DEVIATION)
-        if values.shape[1] > _SAMPLES:
-            chosen = torch.randint(values.shape[1], (_SAMPLES,), generator=generator).to(values.device)
-            values = values[:, chosen]
-        along = (target.directions @ values).sort(1).values  # [D, at most S]
-        wanted = _quantiles(target.quantiles, along.shape[1])
-        total = total + (along - wanted).square().mean() / target.variance
-    return total
 
+    def __init__(
+        self,
+        encoder: Encoder,
+        device: torch.device,
+        dtype: torch.dtype,
+        goals: Sequence[Goal],
+        progress: Callable[[float], None],
+        shown: Callable[[Tensor], None] | None,
+    ) -> None:
+        self._trunk = _copy(encoder, device, dtype, lambda: self.step_on(0))
+        self._device = device
+        self._dtype = dtype
+        self._goals = goals
+        self._progress = progress
+        self._shown = shown
+        self._last_shown = time.monotonic()
+        self.done, self.total = 0, 1
 
-def gram(values: Tensor) -> Tensor:
-    """Gram matrix ``[C, C]`` of ``[C, N]``, by the position."""
-    return values @ values.T / values.shape[1]
+    def step_on(self, pixels: int) -> None:
+        """Tells how far the work is."""
+        self.done += pixels
+        self._progress(self.done / self.total)
 
+    def improve(self, painting: Tensor, photograph: Tensor, scale: float, steps: int) -> Tensor:
+        """What so many steps change of a painting ``[1, 3, H, W]``; styles are seen as much smaller as that is."""
+        in_tiles = max(painting.shape[-2:]) > _WHOLE_SIDE
+        all_pixels = painting[0, 0].numel()
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            views = [self._view(photograph, times, scale, generator) for times in ((1,) if in_tiles else _SCALES)]
+        canvas, calm = Canvas(painting), _calm(photograph)
+        before = self._all_found(canvas, views[0], _cuts(painting, 0), generator) if in_tiles else None
+        groups = [{"params": [canvas.luma], "lr": _LEARNING_RATE}, {"params": [canvas.chroma], "lr": _CHROMA_RATE}]
+        optimizer = torch.optim.Adam(groups, betas=_BETAS)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / steps, max(steps - 1, 1))
+        for step in range(steps):
+            optimizer.zero_grad()
+            parts = []
+            for tile in _cuts(painting, step):
+                images, change = canvas.part(tile)
+                counts = tile.pixels / all_pixels
+                loss = _CALM_WEIGHT * counts * _roughness(tile.counted(change), tile.counted(tile.of(calm)))
+                for view in views:
+                    seen = _smaller(images, view.times)
+                    where = whole(seen) if view.times > 1 else tile
+                    maps = where.features(self._trunk, seen, self._dtype)
+                    found = find(maps, view.aims, _STRUCTURE_LAYERS, where, generator)
+                    loss = loss + style_loss(found, before, view.aims)
+                    loss = loss + _STRUCTURE_WEIGHT * structure_loss(maps, found, before, view.structure(where))
+                    parts.append(found.detached)
+                torch.autograd.backward(loss)
+                self.step_on(tile.pixels)
+            if in_tiles:
+                before = Found.joined(parts)
+            luma = canvas.luma.detach().clone()
+            optimizer.step()
+            schedule.step()
+            self._show(lambda: (painting + canvas.changed()).clamp_(0, 1))
+            if (canvas.luma.detach() - luma).abs().mean() < _SMALLEST_CHANGE:
+                break
+        return canvas.changed()
 
-def _targets(maps: Maps, generator: torch.Generator, weight: Tensor | None = None) -> dict[str, Target]:
-    targets = {}
-    for name, features in maps.items():
-        values = features.flatten(1)
+    def _view(self, photograph: Tensor, times: int, scale: float, generator: torch.Generator) -> _View:
+        """What a painting is compared with where it is seen so many times smaller."""
+        side = max(photograph.shape[-2:])
+        seen = _smaller(photograph, times)
+        aims = [self._aim(goal, side, times, scale, generator) for goal in self._goals]
+
+        def of_tile(tile: Tile) -> Maps:
+            with torch.no_grad():
+                maps = tile.features(self._trunk, tile.of(seen), self._dtype)
+            return {name: maps[name] for name in _STRUCTURE_LAYERS}
+
+        cuts = list(_cuts(seen, 0))
+        parts = []
+        for tile in cuts:
+            parts.append({name: Moments.of(features) for name, features in of_tile(tile).items()})
+            self.step_on(0)
+        moments = {name: Moments.joined([part[name] for part in parts]) for name in _STRUCTURE_LAYERS}
+
+        def structure(tile: Tile) -> Maps:
+            return {name: moments[name].structure(features) for name, features in of_tile(tile).items()}
+
+        known = structure(cuts[0]) if len(cuts) == 1 else None
+        return _View(times, [aim for aim in aims if aim is not None], lambda tile: known or structure(tile))
+
+    def _aim(self, goal: Goal, side: int, times: int, scale: float, generator: torch.Generator) -> Aim | None:
+        """A goal as it is seen so many times smaller; None where it is nowhere."""
+        share: Tensor | None = None
+        area = 1.0
+        if goal.share is not None:
+            share = avg_pool(goal.share(max(side // times, _SMALLEST_SEEN)), SHARE_STRIDE)[0, 0]
+            area = float(share.mean())
+            if area == 0:
+                return None
+        texture, weight = goal.texture().to(self._device, torch.float32), goal.weight()
+        native = max(texture.shape[-2:])
+        seen = min(max(round(native * scale), 32), native, max(side, 256)) // times
+        texture = resize(texture, max(seen, _SMALLEST_SEEN)).clone()
         if weight is not None:
-            size = features.shape[-2], features.shape[-1]
-            values = values[:, copied_positions(F.adaptive_avg_pool2d(weight, size)[0, 0]).flatten()]
-        drawn = torch.randn(_DIRECTIONS, len(values), generator=generator, dtype=torch.float32)
-        directions = F.normalize(drawn, dim=1).to(values.device)
-        along = (directions @ values).sort(1).values
-        variance = along.var(1, correction=0).mean().clamp(min=_SMALLEST_DEVIATION)
-        targets[name] = Target(gram(values), directions, _quantiles(along, _SAMPLES), variance)
-    return targets
+            weight = resize(weight.to(texture), max(seen, _SMALLEST_SEEN))
+        parts = ((tile, tile.features(self._trunk, tile.of(texture), self._dtype)) for tile in _cuts(texture, 0))
+        return Aim(targets(parts, generator, weight), share, area)
+
+    @torch.no_grad()
+    def _all_found(self, canvas: Canvas, view: _View, cuts: Iterable[Tile], generator: torch.Generator) -> Found:
+        """What there is in the whole of a painting before the first step."""
+        parts = []
+        for tile in cuts:
+            maps = tile.features(self._trunk, canvas.part(tile)[0], self._dtype)
+            parts.append(find(maps, view.aims, _STRUCTURE_LAYERS, tile, generator))
+            self.step_on(0)
+        return Found.joined(parts)
+
+    def _show(self, picture: Callable[[], Tensor]) -> None:
+        if self._shown is not None and time.monotonic() - self._last_shown >= _SECONDS_BETWEEN_PICTURES:
+            self._shown(picture())
+            self._last_shown = time.monotonic()
 
 
-def _quantiles(values: Tensor, count: int) -> Tensor:
-    """Sorted values ``[D, N]``, read at ``count`` evenly spread places: ``[D, count]``."""
-    size = values.shape[1]
-    places = (torch.arange(count, dtype=torch.float32, device=values.device) + 0.5) * (size / count)
-    return values[:, places.long().clamp(max=size - 1)]
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What a painting is compared with where it is seen so many times smaller.
+
+    Attributes:
+        times: how many.
+        aims: the styles.
+        structure: of the photograph in a tile, by block.
+    """
+
+    times: int
+    aims: Sequence[Aim]
+    structure: Callable[[Tile], Maps]
 
 
-def _structure(features: Tensor) -> Tensor:
-    """``[C, h, w]`` in units of each channel's deviation, around its mean; of channels that hardly vary, nearly 0."""
-    mean, std = features.mean((1, 2), keepdim=True), features.std((1, 2), keepdim=True, correction=0)
-    return (features - mean) / (std + _SMALLEST_DEVIATION * (1 + std.mean()))
+def _smaller(images: Tensor, times: int) -> Tensor:
+    return images if times == 1 else resize(images, max(max(images.shape[-2:]) // times, _SMALLEST_SEEN))
+
+
+def _cuts(images: Tensor, step: int) -> Iterator[Tile]:
+    """The tiles of ``[1, C, H, W]`` in a step: one, where it fits memory."""
+    height, width = images.shape[-2:]
+    side = max(height, width)
+    return tiles(height, width, side if side <= _WHOLE_SIDE else _TILE_SIDE, step if side > _WHOLE_SIDE else 0)
 
 
 def _calm(photograph: Tensor) -> Tensor:
@@ -293,20 +361,25 @@ def _roughness(change: Tensor, calm: Tensor) -> Tensor:
     return down.mean() + right.mean()
 
 
-def _features(trunk: Encoder, images: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:
-    maps = {}
-    for name, block in trunk.blocks(pad_images(images), dtype):
-        side = MARGIN // BLOCK_STRIDES[name]
-        maps[name] = block[0, :, side : block.shape[2] - side, side : block.shape[3] - side].float()
-    return maps
+def _copy(encoder: Encoder, device: torch.device, dtype: torch.dtype, at_layer: Callable[[], None]) -> Encoder:
+    """An encoder of torch's own layers, through which gradients can be taken even where a host's cannot.
 
-
-def _copy(encoder: Encoder, device: torch.device, dtype: torch.dtype) -> Encoder:
-    """An encoder of torch's own layers, through which gradients can be taken even where a host's cannot."""
+    ``at_layer`` is called whenever a layer has worked, forwards or backwards: a step of a large picture takes seconds,
+    and whoever cancels does not wait for its end.
+    """
     # On the meta device no weights are drawn, so the random numbers of others stay as they are.
     trunk = Encoder(encoder.widths, mean=encoder.mean, std=encoder.std, device="meta")
     state: dict[str, Tensor] = {name: value.detach().float().clone() for name, value in encoder.state_dict().items()}
     trunk.load_state_dict(state, assign=True)
     trunk.requires_grad_(False).to(device, dtype)
     trunk.conv1.to(torch.float32)
+
+    def passed(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        at_layer()
+        if output.requires_grad:
+            output.register_hook(lambda _gradient: at_layer())  # type: ignore[no-untyped-call]
+
+    for layer in trunk.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(passed)
     return trunk.to(memory_format=torch.channels_last)

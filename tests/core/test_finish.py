@@ -76,19 +76,31 @@ def test_only_the_painting_changes(
         assert torch.equal(value, before[name]) and not value.requires_grad
 
 
+@pytest.mark.parametrize("calls", [5, 190, 280])
 def test_it_can_be_stopped_within_a_step(
-    model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor
+    model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor, calls: int
 ) -> None:
+    """While the style is encoded, and on the way through the network and back in the first step."""
     shares: list[float] = []
 
     def progress(share: float) -> None:
         shares.append(share)
-        if len(shares) == 2:
+        if len(shares) == calls:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         finish(model.encoder, painted, small, painting, steps=10, progress=progress)
-    assert shares == [0.1, 0.2]
+    assert shares == [0.0] * calls
+
+
+def test_it_says_how_far_it_is(model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor) -> None:
+    shares: list[float] = []
+    finish(model.encoder, painted, small, painting, steps=5, progress=shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1
+    # Two steps at a fourth of the cost, and three.
+    assert sorted(set(shares)) == pytest.approx([0, 1 / 14, 2 / 14, 6 / 14, 10 / 14, 1])
+    # Many times in a step, forwards and backwards.
+    assert shares.count(6 / 14) > 100
 
 
 def test_it_is_shown_now_and_then(

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[2] / "artnet_core"
 FLOORS = (
     {"files", "network", "resizing", "console", "options", "__init__"},
     {"images", "features", "transfer", "runtime", "scores"},
-    {"video", "finish"},
+    {"video", "finish", "finishing"},
     {"painting", "pipeline"},
     {"model"},
     {"checkpoint", "pruning", "figures"},

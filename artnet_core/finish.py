@@ -61,15 +61,14 @@ class Goal:
     """A style that a painting, or a part of it, is brought nearer to.
 
     Attributes:
-        texture: gives ``[1, 3, H', W']``, 0..1, whose strokes are wanted; asked once for each size.
+        look: gives ``[1, 3, H', W']``, 0..1, that is to be resembled, and how much of each pixel is wanted,
+            ``[1, 1, H', W']``, some of it above 0, or None for all of it. Asked for again at each size.
         share: takes a longer side, and gives where the style is wanted in the painting of that size, ``[1, 1, H, W]``,
             0..1; everywhere by default.
-        weight: gives ``[1, 1, H', W']``, 0..1, some of it above 0: which of the texture is wanted; all by default.
     """
 
-    texture: Callable[[], Tensor]
+    look: Callable[[], tuple[Tensor, Tensor | None]]
     share: Callable[[int], Tensor] | None = None
-    weight: Callable[[], Tensor | None] = lambda: None
 
 
 def finish(
@@ -106,7 +105,7 @@ def finish(
         ValueError: ``steps`` is negative, or the sizes of painting and photograph differ.
     """
     wanted = texture if color is None else recolor(texture.float(), color.float().to(texture.device))
-    goal = Goal(lambda: wanted, weight=lambda: texture_weight)
+    goal = Goal(lambda: (wanted, texture_weight))
     return finish_parts(encoder, painting, photograph, [goal], steps, dtype, progress, shown=shown)
 
 
@@ -132,7 +131,7 @@ def finish_parts(
         encoder: what the painting was made with; it stays as it is.
         painting: ``[1, 3, H, W]``, RGB, 0..1; its device is worked on.
         photograph: likewise, of the same size: whose structure is kept.
-        goals: styles. Where their shares are 0 hardly anything changes.
+        goals: styles. Where none of them has a share lines may still change: only the photograph is wanted there.
         steps: 0 returns the painting itself.
         dtype: that convolutions work in: float32, or bfloat16 where it is faster.
         progress: is told which share is done, 0..1, many times in each step; what it raises ends the work.
@@ -292,11 +291,13 @@ class _Work:
         share: Tensor | None = None
         area = 1.0
         if goal.share is not None:
-            share = avg_pool(goal.share(max(side // times, _SMALLEST_SEEN)), SHARE_STRIDE)[0, 0]
+            shares = goal.share(side if times == 1 else max(side // times, _SMALLEST_SEEN))
+            share = avg_pool(shares.to(self._device, torch.float32), SHARE_STRIDE)[0, 0]
             area = float(share.mean())
             if area == 0:
                 return None
-        texture, weight = goal.texture().to(self._device, torch.float32), goal.weight()
+        texture, weight = goal.look()
+        texture = texture.to(self._device, torch.float32)
         native = max(texture.shape[-2:])
         seen = min(max(round(native * scale), 32), native, max(side, 256)) // times
         texture = resize(texture, max(seen, _SMALLEST_SEEN)).clone()

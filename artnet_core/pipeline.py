@@ -11,13 +11,13 @@ photograph's own detail of its size put back (Burt and Adelson 1983, the Laplaci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
 from .features import picture_count
-from .finish import finish
+from .finish import Goal, finish_parts, recolor
 from .painting.areas import Area as Area
 from .painting.areas import Layout, Style, for_area
 from .painting.areas import Region as Region
@@ -275,34 +275,51 @@ def _finish(
     strength_map: Tensor | None,
     progress: Progress,
 ) -> Tensor:
-    """Improves a painting ``[1, 3, H, W]`` as a whole in every style, and gives each its share of what comes of it."""
-    result = painted
-    for number, style in enumerate(styles):
-        strength = style.settings.strength if strength_map is None else strength_map
-        if not isinstance(strength, Tensor) and strength == 0:
-            continue
-        texture, color = style.seen(content)
-        side = style_side(texture.side, content.side, content.side, style.settings)
+    """Improves a painting ``[1, 3, H, W]``, each part of it in its style and as far as its strength lets it."""
+    strengths = [style.settings.strength if strength_map is None else strength_map for style in styles]
+    goals = []
+    for style, strength in zip(styles, strengths, strict=True):
+        if isinstance(strength, Tensor) or strength > 0:
+            look = partial(_look, content, style)
+            where = _where(content, style, strength_map)
+            goals.append(Goal(cache(look) if len(styles) <= _MOST_STYLES_KEPT else look, where))
+    finished = finish_parts(
+        model.encoder,
+        painted,
+        content.picture.to(model.device),
+        goals,
+        styles[0].settings.finish,
+        torch.bfloat16 if multiplies_bfloat16(model.device) else torch.float32,
+        progress,
+    )
+    amount: float | Tensor = 0.0  # how strongly each pixel is painted
+    for style, strength in zip(styles, strengths, strict=True):
+        amount = amount + (strength if style.share is None else style.share(content.side) * strength)
+    return torch.lerp(painted, finished, amount)
 
-        def of_style(share: float, number: int = number) -> None:
-            progress((number + share) / len(styles))
 
-        finished = finish(
-            model.encoder,
-            painted,
-            content.picture.to(model.device),
-            texture.at(side),
-            None if color is None else color.colors,
-            style.settings.finish,
-            torch.bfloat16 if multiplies_bfloat16(model.device) else torch.float32,
-            of_style,
-            texture.weight_at(side),
-        )
-        if style.share is None:
-            result = torch.lerp(result, finished, strength)
-        else:
-            result = result + style.share(content.side) * strength * (finished - painted)
-    return result
+def _look(content: Encoded, style: Style) -> tuple[Tensor, Tensor | None]:
+    """A picture that the finish comes nearer to, and how much each pixel of it counts."""
+    texture, color = style.seen(content)
+    side = style_side(texture.side, content.side, content.side, style.settings)
+    picture = texture.at(side).float()
+    return picture if color is None else recolor(picture, color.colors.to(picture)), texture.weight_at(side)
+
+
+def _where(content: Encoded, style: Style, strength_map: Tensor | None) -> Callable[[int], Tensor] | None:
+    """Where a style is wanted in the picture of a longer side, ``[1, 1, H, W]``; None is everywhere."""
+    shares = [] if style.share is None else [style.share]
+    shares += [partial(resize, values) for values in (content.weight, strength_map) if values is not None]
+    if not shares:
+        return None
+
+    def product(side: int) -> Tensor:
+        share, *others = (each(side) for each in shares)
+        for other in others:
+            share = share * other.to(share)
+        return share
+
+    return product
 
 
 def _style_key(region: Region) -> tuple[int, int]:

@@ -131,7 +131,7 @@ def finish_parts(
         encoder: what the painting was made with; it stays as it is.
         painting: ``[1, 3, H, W]``, RGB, 0..1; its device is worked on.
         photograph: likewise, of the same size: whose structure is kept.
-        goals: styles. Where none of them has a share lines may still change: only the photograph is wanted there.
+        goals: styles. Where none of them has a share nothing changes.
         steps: 0 returns the painting itself.
         dtype: that convolutions work in: float32, or bfloat16 where it is faster.
         progress: is told which share is done, 0..1, many times in each step; what it raises ends the work.
@@ -158,6 +158,9 @@ def finish_parts(
         work = _Work(encoder, device, dtype, goals, progress, shown)
         result, photograph = (x.to(device, torch.float32).clone() for x in (painting, photograph))
         full = max(painting.shape[-2:])
+        reach = work.reach(full)
+        if reach is not None and not reach.any():
+            return painting
         levels = list(_levels(full, steps))
         pixels = [resize(photograph[:, :1], side).numel() for side, _ in levels]
         work.total = sum(count * of_level for (_, count), of_level in zip(levels, pixels, strict=True))
@@ -166,7 +169,8 @@ def finish_parts(
             before = resize(result, side)
             changed = work.improve(before, resize(photograph, side), side / full, count)
             # What a smaller picture cannot show of the painting stays as it is.
-            result = (result + enlarge(changed, (result.shape[-2], result.shape[-1]))).clamp_(0, 1)
+            changed = enlarge(changed, (result.shape[-2], result.shape[-1]))
+            result = (result + (changed if reach is None else changed * reach)).clamp_(0, 1)
             work.step_on(done + count * of_level - work.done)
         return result
 
@@ -230,7 +234,7 @@ class _Work:
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             views = [self._view(photograph, times, scale, generator) for times in ((1,) if in_tiles else _SCALES)]
-        canvas, calm = Canvas(painting), _calm(photograph)
+        canvas, calm = Canvas(painting, self.reach(max(painting.shape[-2:]))), _calm(photograph)
         before = self._all_found(canvas, views[0], _cuts(painting, 0), generator) if in_tiles else None
         groups = [{"params": [canvas.luma], "lr": _LEARNING_RATE}, {"params": [canvas.chroma], "lr": _CHROMA_RATE}]
         optimizer = torch.optim.Adam(groups, betas=_BETAS)
@@ -246,9 +250,9 @@ class _Work:
                     seen = _smaller(images, view.times)
                     where = whole(seen) if view.times > 1 else tile
                     maps = where.features(self._trunk, seen, self._dtype)
-                    found = find(maps, view.aims, _STRUCTURE_LAYERS, where, generator)
+                    found = find(maps, view.structure(where), view.aims, where, generator)
                     loss = loss + style_loss(found, before, view.aims)
-                    loss = loss + _STRUCTURE_WEIGHT * structure_loss(maps, found, before, view.structure(where))
+                    loss = loss + _STRUCTURE_WEIGHT * structure_loss(found, before)
                     parts.append(found.detached)
                 torch.autograd.backward(loss)
                 self.step_on(tile.pixels)
@@ -261,6 +265,16 @@ class _Work:
             if (canvas.luma.detach() - luma).abs().mean() < _SMALLEST_CHANGE:
                 break
         return canvas.changed()
+
+    def reach(self, side: int) -> Tensor | None:
+        """Where any style is wanted in the painting of a longer side: ``[1, 1, H, W]``, or None for everywhere."""
+        reach: Tensor | None = None
+        for goal in self._goals:
+            if goal.share is None:
+                return None
+            share = goal.share(side).to(self._device) > 0
+            reach = share if reach is None else reach | share
+        return None if reach is None else reach.float()
 
     def _view(self, photograph: Tensor, times: int, scale: float, generator: torch.Generator) -> _View:
         """What a painting is compared with where it is seen so many times smaller."""
@@ -312,7 +326,7 @@ class _Work:
         parts = []
         for tile in cuts:
             maps = tile.features(self._trunk, canvas.part(tile)[0], self._dtype)
-            parts.append(find(maps, view.aims, _STRUCTURE_LAYERS, tile, generator))
+            parts.append(find(maps, view.structure(tile), view.aims, tile, generator))
             self.step_on(0)
         return Found.joined(parts)
 
@@ -373,7 +387,6 @@ def _copy(encoder: Encoder, device: torch.device, dtype: torch.dtype, at_layer: 
     state: dict[str, Tensor] = {name: value.detach().float().clone() for name, value in encoder.state_dict().items()}
     trunk.load_state_dict(state, assign=True)
     trunk.requires_grad_(False).to(device, dtype)
-    trunk.conv1.to(torch.float32)
 
     def passed(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
         at_layer()

@@ -9,7 +9,7 @@ from ..resizing import enlarge
 from .tiles import Tile, whole
 
 # Colours change at this stride: specks of colour would else be the cheapest way to vary.
-_CHROMA_STRIDE = 4
+_CHROMA_STRIDE = 8
 
 # How red, green and blue change with luma and with the two of chroma.
 _AXES = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (-0.5, 1.0, -0.5))
@@ -23,13 +23,18 @@ _BLACKEST = 0.01
 class Canvas:
     """A painting ``[1, 3, H, W]``, 0..1, and what is changed of it, in logits.
 
+    Args:
+        painting: stays as it is.
+        reach: ``[1, 1, H, W]``, 0 where nothing is to change and 1 elsewhere; None is 1 everywhere.
+
     Attributes:
         luma: ``[1, 1, H, W]``, takes gradients.
         chroma: ``[1, 2, ceil(H / stride), ceil(W / stride)]``, likewise.
     """
 
-    def __init__(self, painting: Tensor) -> None:
+    def __init__(self, painting: Tensor, reach: Tensor | None = None) -> None:
         self._painting = painting
+        self._reach = reach
         height, width = painting.shape[-2:]
         device = painting.device
         small = -(-height // _CHROMA_STRIDE), -(-width // _CHROMA_STRIDE)
@@ -49,6 +54,8 @@ class Canvas:
         above, before = top - rows[0] * _CHROMA_STRIDE, left - columns[0] * _CHROMA_STRIDE
         colors = enlarge(chroma, size)[..., above : above + bottom - top, before : before + right - left]
         change = torch.einsum("bkhw,kc->bchw", torch.cat([tile.of(self.luma), colors], 1), self._axes)
+        if self._reach is not None:
+            change = change * tile.of(self._reach)
         return torch.sigmoid(self._logits(tile) + change), change
 
     @torch.no_grad()

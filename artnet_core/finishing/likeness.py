@@ -23,12 +23,16 @@ SHARE_STRIDE = max(BLOCK_STRIDES.values())
 """Pixels per value of a goal's share."""
 
 _DIRECTIONS = 32
-_SAMPLES = 2048
+_SAMPLES = 1024
+
+# Of a block with more positions Gram matrices take every fourth, other ones each time.
+_DENSEST = 2**13
 
 # Of a tile of a style, which are only looked at once.
 _STYLE_SAMPLES = 2**16
 
 _SMALLEST_DEVIATION = 1e-3
+_SMALLEST_VARIANCE = 1e-12
 
 Maps = Mapping[str, Tensor]
 """Features ``[C, h, w]`` by block."""
@@ -85,7 +89,7 @@ class Positions:
 
 @dataclass(frozen=True)
 class Moments:
-    """Of a block's channels: how many positions, ``[C, 1, 1]`` sum, and sum of squares."""
+    """Of the channels of a block: number of positions, sum, and sum of squares, ``[C]``."""
 
     count: int
     total: Tensor
@@ -94,14 +98,8 @@ class Moments:
     @staticmethod
     def of(features: Tensor) -> Moments:
         """Of ``[C, h, w]``."""
-        dims = (1, 2)
-        count = features.shape[1] * features.shape[2]
-        return Moments(count, features.sum(dims, keepdim=True), features.square().sum(dims, keepdim=True))
-
-    @property
-    def detached(self) -> Moments:
-        """Without gradients."""
-        return Moments(self.count, self.total.detach(), self.squares.detach())
+        values = features.flatten(1)
+        return Moments(values.shape[1], values.sum(1), values.square().sum(1))
 
     @staticmethod
     def joined(parts: Sequence[Moments]) -> Moments:
@@ -112,25 +110,69 @@ class Moments:
             torch.stack([part.squares for part in parts]).sum(0),
         )
 
+    @property
+    def mean(self) -> Tensor:
+        return self.total / self.count
+
+    @property
+    def deviation(self) -> Tensor:
+        """A little more than it is, so that channels that hardly vary hardly count."""
+        deviation = (self.squares / self.count - self.mean.square()).clamp(min=_SMALLEST_VARIANCE).sqrt()
+        return deviation + _SMALLEST_DEVIATION * (1 + deviation.mean())
+
     def structure(self, features: Tensor) -> Tensor:
-        """``[C, h, w]`` in units of each channel's deviation, around its mean; where one hardly varies, nearly 0."""
-        mean = self.total / self.count
-        std = (self.squares / self.count - mean.square()).clamp(min=1e-12).sqrt()
-        return (features - mean) / (std + _SMALLEST_DEVIATION * (1 + std.mean()))
+        """``[C, h, w]`` around each channel's mean, in units of its deviation: no colour, no contrast of its own."""
+        return (features - self.mean[:, None, None]) / self.deviation[:, None, None]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a block of a painting goes with the photograph: moments, and sum of products with its structure, ``[C]``."""
+
+    moments: Moments
+    products: Tensor
+
+    @staticmethod
+    def of(features: Tensor, structure: Tensor) -> Agreement:
+        """Of ``[C, h, w]`` and :meth:`Moments.structure` of the photograph."""
+        return Agreement(Moments.of(features), (features * structure).flatten(1).sum(1))
+
+    @property
+    def detached(self) -> Agreement:
+        """Without gradients."""
+        moments = self.moments
+        return Agreement(
+            Moments(moments.count, moments.total.detach(), moments.squares.detach()), self.products.detach()
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[Agreement]) -> Agreement:
+        """Of all tiles."""
+        return Agreement(
+            Moments.joined([part.moments for part in parts]), torch.stack([part.products for part in parts]).sum(0)
+        )
+
+    @property
+    def distance(self) -> Tensor:
+        """Mean square of the difference of structures, ``[C]``: 2 less twice the correlation."""
+        moments, deviation = self.moments, self.moments.deviation
+        variance = moments.squares / moments.count - moments.mean.square()
+        # Structure has a mean of 0 and, but for channels that hardly vary, a mean square of 1.
+        return variance / deviation.square() - 2 * self.products / moments.count / deviation + 1
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in a part of a painting: by goal and block, and by block."""
+    """What was found in a part of a painting: of styles by goal and block, of structure by block."""
 
     positions: Mapping[tuple[int, str], Positions]
-    moments: Mapping[str, Moments]
+    agreements: Mapping[str, Agreement]
 
     @property
     def detached(self) -> Found:
         """Without gradients."""
         positions = {key: of_block.detached for key, of_block in self.positions.items()}
-        return Found(positions, {name: of_block.detached for name, of_block in self.moments.items()})
+        return Found(positions, {name: of_block.detached for name, of_block in self.agreements.items()})
 
     @staticmethod
     def joined(parts: Sequence[Found]) -> Found:
@@ -138,7 +180,7 @@ class Found:
         keys = {key: None for part in parts for key in part.positions}
         return Found(
             {key: Positions.joined([part.positions[key] for part in parts if key in part.positions]) for key in keys},
-            {name: Moments.joined([part.moments[name] for part in parts]) for name in parts[0].moments},
+            {name: Agreement.joined([part.agreements[name] for part in parts]) for name in parts[0].agreements},
         )
 
 
@@ -157,13 +199,13 @@ class Aim:
     area: float
 
 
-def find(maps: Maps, aims: Sequence[Aim], layers: Sequence[str], tile: Tile, generator: torch.Generator) -> Found:
+def find(maps: Maps, structure: Maps, aims: Sequence[Aim], tile: Tile, generator: torch.Generator) -> Found:
     """What there is in a tile of a painting.
 
     Args:
         maps: its features.
-        aims: of the whole painting.
-        layers: blocks that hold its structure.
+        structure: of the photograph in that tile, see :meth:`Moments.structure`, of some blocks.
+        aims: styles of the whole painting.
         tile: where in the painting that is.
         generator: of the positions that are looked at, on the CPU.
     """
@@ -173,7 +215,7 @@ def find(maps: Maps, aims: Sequence[Aim], layers: Sequence[str], tile: Tile, gen
         if share is None or (share > 0).any():
             for name, target in aim.targets.items():
                 positions[number, name] = _positions(maps[name], target, share, generator)
-    return Found(positions, {name: Moments.of(maps[name]) for name in layers})
+    return Found(positions, {name: Agreement.of(maps[name], wanted) for name, wanted in structure.items()})
 
 
 def style_loss(found: Found, before: Found | None, aims: Sequence[Aim]) -> Tensor:
@@ -188,28 +230,29 @@ def style_loss(found: Found, before: Found | None, aims: Sequence[Aim]) -> Tenso
         A scalar, 0 for the style itself where it has few enough positions to be looked at as a whole. Of a tile only
         its gradient counts, which is the tile's part of that of the whole painting.
     """
-    losses = [
-        aims[number].area
-        * _distance(of_block, None if before is None else before.positions[number, name], aims[number].targets[name])
-        for (number, name), of_block in found.positions.items()
-    ]
-    return torch.stack(losses).sum()
+    total = torch.zeros((), dtype=torch.float32, device=next(iter(found.agreements.values())).products.device)
+    for (number, name), of_block in found.positions.items():
+        known = None if before is None else before.positions[number, name]
+        total = total + aims[number].area * _distance(of_block, known, aims[number].targets[name])
+    return total
 
 
-def structure_loss(maps: Maps, found: Found, before: Found | None, photograph: Maps) -> Tensor:
-    """How far the structure of a tile is from the photograph's.
-
-    Args:
-        maps: features of the tile.
-        found: in them.
-        before: as in :func:`style_loss`.
-        photograph: structure of the photograph in the tile, see :meth:`Moments.structure`.
-    """
+def structure_loss(found: Found, before: Found | None) -> Tensor:
+    """How far the structure of a tile is from the photograph's; arguments and result as in :func:`style_loss`."""
     losses = []
-    for name, wanted in photograph.items():
-        moments = (found if before is None else before).moments[name]
-        counts = found.moments[name].count / moments.count
-        losses.append(counts * F.mse_loss(moments.structure(maps[name]), wanted))
+    for name, own in found.agreements.items():
+        agreement = own
+        if before is not None:
+            known, still = before.agreements[name], own.detached
+            agreement = Agreement(
+                Moments(
+                    known.moments.count,
+                    known.moments.total + own.moments.total - still.moments.total,
+                    known.moments.squares + own.moments.squares - still.moments.squares,
+                ),
+                known.products + own.products - still.products,
+            )
+        losses.append(agreement.distance.mean())
     return torch.stack(losses).sum()
 
 
@@ -264,11 +307,16 @@ def _positions(features: Tensor, target: Target, share: Tensor | None, generator
         features = features[:, rows[0] * times : rows[1] * times, columns[0] * times : columns[1] * times]
         share = share[slice(*rows), slice(*columns)]
         weights = share.repeat_interleave(times, 0).repeat_interleave(times, 1).flatten()
-    values = features.flatten(1)  # [C, h * w]
     if weights is None:
-        moment, mass = values @ values.T, torch.tensor(float(values.shape[1]), device=values.device)
+        mass = torch.tensor(float(features[0].numel()), device=features.device)
+        if features[0].numel() > _DENSEST:
+            row, column = torch.randint(2, (2,), generator=generator).tolist()
+            features = features[:, row::2, column::2]
+        values = features.flatten(1)  # [C, h * w]
+        moment = values @ values.T * (mass / values.shape[1])
         values = _drawn(values, _SAMPLES, generator)
     else:
+        values = features.flatten(1)
         moment, mass = (values * weights) @ values.T, weights.sum()
         count = min(_SAMPLES, int((weights > 0).sum()))
         chosen = torch.multinomial(weights.cpu(), count, replacement=True, generator=generator)

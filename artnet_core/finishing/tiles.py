@@ -65,7 +65,7 @@ class Tile:
         """
         maps = {}
         rows, columns = (_whole(self.bottom - self.top), _whole(self.right - self.left))
-        for name, block in trunk.blocks(pad_images(seen), dtype):
+        for name, block in trunk.blocks(pad_images(seen).to(dtype)):
             stride = BLOCK_STRIDES[name]
             top, left = (MARGIN + self.top - self.seen[0]) // stride, (MARGIN + self.left - self.seen[2]) // stride
             maps[name] = block[0, :, top : top + rows // stride, left : left + columns // stride].float()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -11,8 +13,9 @@ from torch import Tensor
 
 import artnet_core as artnet
 from artnet_core import finish as finish_module
-from artnet_core.finish import finish, recolor
-from artnet_core.pipeline import Encoded, Settings, paint_frame
+from artnet_core.finish import Goal, finish, finish_parts, recolor
+from artnet_core.pipeline import Encoded, Pictures, Settings, paint, paint_frame
+from artnet_core.resizing import resize
 from artnet_core.scores import color_distance, edge_ssim, style_distance
 from training.judge import load_efficientnet_judge
 
@@ -181,6 +184,109 @@ def test_as_a_setting(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> 
     assert F.l1_loss(half, small) < F.l1_loss(result, small)
     unchanged = paint_frame(model, content, style, settings=Settings(strength=0.0, finish=4))
     assert torch.equal(unchanged, small)
+
+
+def test_in_tiles_as_in_one_piece(
+    model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four to nine tiles, other ones in each step, change what one piece changes, at their borders too."""
+    monkeypatch.setattr(finish_module, "_SCALES", (1,))
+    monkeypatch.setattr(finish_module, "_TILE_SIDE", 64)
+
+    def changed(in_tiles: bool) -> Tensor:
+        monkeypatch.setattr(finish_module, "_WHOLE_SIDE", 64 if in_tiles else 128)
+        goals = [Goal(lambda: (painting, None))]
+        work = finish_module._Work(model.encoder, torch.device("cpu"), torch.float32, goals, lambda _share: None, None)
+        with torch.enable_grad():
+            return work.improve(painted, small, 1.0, 2)
+
+    whole, tiled = changed(False), changed(True)
+    error = (tiled - whole).abs()
+    assert error.mean() < 0.35 * whole.abs().mean()
+    at_borders = torch.cat([error[..., line - 2 : line + 2].flatten() for line in (32, 64, 96)])
+    assert at_borders.mean() < 1.2 * error.mean()
+    assert torch.equal(changed(True), tiled)
+
+
+def test_levels() -> None:
+    assert list(finish_module._levels(512, 30)) == [(256, 12), (512, 18)]
+    assert list(finish_module._levels(4096, 30)) == [(512, 12), (1024, 18), (2048, 8), (4096, 8)]
+    assert list(finish_module._levels(100, 1)) == [(100, 1)]
+
+
+def test_a_large_picture(
+    model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is largest is made so small that the whole is seen in 64 pixels, and the rest in tiles."""
+    monkeypatch.setattr(finish_module, "_WHOLE_SIDE", 64)
+    monkeypatch.setattr(finish_module, "_TILE_SIDE", 48)
+    shares: list[float] = []
+    result = finish(model.encoder, painted, small, painting, steps=STEPS, progress=shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1
+    judge = load_efficientnet_judge()
+    assert style_distance(painting, result, judge) < 0.95 * style_distance(painting, painted, judge)
+
+
+def test_it_ends_when_nothing_changes_any_more(
+    model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor
+) -> None:
+    """The rate falls to nothing over a hundred steps, so the last ones are left out."""
+    shares: list[float] = []
+    finish(model.encoder, painted[..., :48, :48], small[..., :48, :48], painting, steps=100, progress=shares.append)
+    assert shares[-1] == 1 and max(after - before for before, after in pairwise(shares)) > 0.02
+
+
+def test_parts_come_nearer_to_their_own_styles(
+    model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor, palette: Tensor
+) -> None:
+    """Left and right half, and a strip in the middle in neither style."""
+    left = torch.zeros(1, 1, 128, 128)
+    left[..., :48] = 1
+    right = left.flip(3)
+
+    def finished(*styles: Tensor) -> Tensor:
+        goals = [
+            Goal(partial(lambda style: (style, None), style), partial(resize, mask))
+            for style, mask in zip(styles, (left, right), strict=True)
+        ]
+        return finish_parts(model.encoder, painted, small, goals, steps=STEPS)
+
+    result, exchanged = finished(painting, palette), finished(palette, painting)
+    assert torch.equal(result[..., 52:76], painted[..., 52:76])
+    judge = load_efficientnet_judge()
+    for part, own in ((slice(0, 48), painting), (slice(80, 128), palette)):
+        assert style_distance(own, result[..., part], judge) < style_distance(own, exchanged[..., part], judge)
+
+
+def test_only_what_is_painted_is_finished(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
+    """Left of the middle the photograph stays, to the bit, under a mask as under a map of the strength."""
+    photo = small[..., :64, :96]
+    pictures = Pictures.of(photo, "content"), Pictures.of(painting, "style")
+    right = torch.zeros(64, 96)
+    right[:, 48:] = 1
+    for given in ({"mask": right}, {"strength_map": right}):
+        plain, result = (
+            next(paint(model, *pictures, settings=Settings(finish=steps), **given))  # type: ignore[arg-type]
+            for steps in (0, 2)
+        )
+        assert torch.equal(result[..., :48], photo[..., :48])
+        assert (result - plain)[..., 48:].abs().mean() > 1e-3
+
+
+def test_what_is_hidden_of_the_photograph_does_not_matter(
+    model: artnet.ArtNet, small: Tensor, painting: Tensor
+) -> None:
+    photo = small[..., :64, :96]
+    seen = torch.zeros(64, 96)
+    seen[:, 40:] = 1
+    style = Pictures.of(painting, "style")
+    changed = photo.clone()
+    changed[..., :40] = 0.9
+    results = [
+        next(paint(model, Pictures.of(images, "content", seen), style, settings=Settings(finish=2)))
+        for images in (photo, changed)
+    ]
+    assert torch.equal(*results)
 
 
 def test_wrong_numbers(model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor) -> None:

@@ -25,8 +25,8 @@ class Region:
         texture: the pictures whose strokes are copied.
         color: the pictures whose colours are taken; the texture's by default. The content itself keeps its colours.
         texture_mask: likewise, of the texture: which part of it is the style, as its sky for the sky; all by default.
-        settings: what is set for this region; as for the whole by default. Its strength, detail, patch size and style
-            size count.
+        settings: what is set for this region; as for the whole by default. Its strength, detail, patch size, stroke
+            size and style size count.
     """
 
     mask: Tensor
@@ -79,6 +79,9 @@ class Style:
     @property
     def in_full_strength(self) -> Style:
         return replace(self, settings=replace(self.settings, strength=1.0))
+
+    def of_stroke_size(self, stroke_size: float) -> Style:
+        return replace(self, settings=replace(self.settings, stroke_size=stroke_size))
 
     def seen(self, content: Encoded) -> tuple[Encoded, Encoded | None]:
         """Texture and colour style.
@@ -142,6 +145,12 @@ def for_area(settings: Settings, own: Settings | None) -> Settings:
     """What is set for an area: of its own settings those that do not concern the painting as a whole."""
     if own is None:
         return settings
-    return replace(
-        settings, strength=own.strength, detail=own.detail, patch_size=own.patch_size, style_size=own.style_size
-    )
+    return replace(own, steady=settings.steady, finish=settings.finish)
+
+
+def stroke_sizes(styles: Sequence[Style], side: int) -> Tensor | None:
+    """The stroke size of each pixel of a picture with this longer side, ``[1, 1, H, W]``; None where all have one."""
+    if len({style.settings.stroke_size for style in styles}) == 1:
+        return None
+    sizes = [style.share(side) * style.settings.stroke_size for style in styles if style.share is not None]
+    return torch.stack(sizes).sum(0).clamp(0, 1)

@@ -38,6 +38,8 @@ from .video.steadiness import TemporalState
 # Where regions have more styles than this none is kept: a hundred of them would fill the memory.
 _MOST_STYLES_KEPT = 8
 
+_MAPS = ("detail map", "strength map", "stroke map")
+
 
 def frame_count(
     content: Pictures,
@@ -58,13 +60,14 @@ def frame_count(
     if texture is not None:
         batches[texture.name] = texture.count
     batches |= {"color style": None if color is None else color.count, "mask": masks}
-    for number, region in enumerate(regions, 1):
+    for number, region in enumerate(regions):
+        name = _region_name(region, number)
         batches |= {
-            f"mask of region {number}": mask_count(region.mask),
-            f"style of region {number}": region.style.count,
-            f"color style of region {number}": None if region.color is None else region.color.count,
+            f"mask of {name}": mask_count(region.mask),
+            f"style of {name}": region.style.count,
+            f"color style of {name}": None if region.color is None else region.color.count,
         }
-    for name, values in (("detail map", detail_map), ("strength map", strength_map), ("stroke map", stroke_map)):
+    for name, values in zip(_MAPS, (detail_map, strength_map, stroke_map), strict=True):
         batches[name] = None if values is None else mask_count(values)
     return picture_count(batches)
 
@@ -119,13 +122,19 @@ def paint(
     count = frame_count(content, texture, color, None if mask is None else mask_count(mask), regions, *maps)
     if texture is None and not regions:
         raise ValueError("There is nothing to paint with: give a texture style, or regions with styles of their own.")
-    masks, *checked = (None if values is None else check_mask(values, count) for values in (mask, *maps))
-    shapes = [check_mask(region.mask, count) for region in regions]
+    masks, *checked = (
+        None if values is None else check_mask(values, count, name)
+        for name, values in zip(("mask", *_MAPS), (mask, *maps), strict=True)
+    )
+    shapes = [
+        check_mask(region.mask, count, f"mask of {_region_name(region, number)}")
+        for number, region in enumerate(regions)
+    ]
     temporal: list[TemporalState] | None = [] if settings.steady else None
     varies = frame_count(content, texture, color, None, regions, *maps) > 1
     painted: Tensor | None = None  # the only one, for any number of masks
-    of_colors = sum(region.color not in (None, content) for region in regions)
-    keeps = len({_style_key(region) for region in regions}) + of_colors <= _MOST_STYLES_KEPT
+    of_colors = {id(region.color) for region in regions if region.color not in (None, content, color)}
+    keeps = len({_style_key(region) for region in regions}) + len(of_colors) <= _MOST_STYLES_KEPT
 
     def encoded(pictures: Pictures, role: str, index: int) -> Encoded:
         index = min(index, pictures.count - 1)
@@ -137,16 +146,19 @@ def paint(
         return encoded(pictures, role, index) if keeps else pictures.encoded(model, index, tiles)
 
     def areas(index: int, of_content: Encoded) -> Iterator[Area]:
-        numbers: dict[tuple[int, int], int] = {}  # of the first region in each style
+        numbers: dict[object, int] = {}  # of the first region in each style
         for number, (region, shape) in enumerate(zip(regions, shapes, strict=True)):
             first = numbers.setdefault(_style_key(region), number)
-            texture = partial(of_region, region.style, f"texture of region {first}", index)
-            color: Callable[[], Encoded] | None = None
+            of_style = partial(of_region, region.style, f"texture of region {first}", index)
+            colors: Callable[[], Encoded] | None = None
             if region.color is content:
-                color = partial(_same, of_content)
+                colors = partial(_same, of_content)
+            elif region.color is not None and region.color is color:
+                colors = partial(encoded, region.color, "color", index)
             elif region.color is not None:
-                color = partial(of_region, region.color, f"color of region {number}", index)
-            yield Area(_at(shape, index), texture, color, region.settings)
+                first = numbers.setdefault(region.color, number)
+                colors = partial(of_region, region.color, f"color of region {first}", index)
+            yield Area(_at(shape, index), of_style, colors, region.settings, _region_name(region, number))
 
     for index in range(count):
         of_content = encoded(content, "content", index)
@@ -220,8 +232,12 @@ def paint_frame(
         for values in (detail_map, strength_map, stroke_map)
     )
     layout = Layout([area.mask for area in areas], texture is not None, size, model.device) if areas else None
+    if layout is not None and not layout.covered.any():
+        layout = None  # nothing is left to any area
     styles = [
-        Style(area.texture, area.color, for_area(settings, area.settings), partial(layout.share, index), index)
+        Style(
+            area.texture, area.color, for_area(settings, area.settings), partial(layout.share, index), index, area.name
+        )
         for index, area in enumerate(areas)
         if layout is not None and layout.is_there(index)
     ]
@@ -315,6 +331,10 @@ def _finish(
 def _style_key(region: Region) -> tuple[int, int]:
     """The same for regions in one style."""
     return id(region.texture), id(region.texture_mask)
+
+
+def _region_name(region: Region, number: int) -> str:
+    return region.name or f"region {number + 1}"
 
 
 def _at(masks: Tensor, index: int) -> Tensor:

@@ -27,6 +27,7 @@ class Region:
         texture_mask: likewise, of the texture: which part of it is the style, as its sky for the sky; all by default.
         settings: what is set for this region; as for the whole by default. Its strength, detail, patch size, stroke
             size and style size count.
+        name: what errors call it; its number by default.
     """
 
     mask: Tensor
@@ -34,6 +35,7 @@ class Region:
     color: Pictures | None = None
     texture_mask: Tensor | None = None
     settings: Settings | None = None
+    name: str = ""
 
     @property
     def style(self) -> Pictures:
@@ -50,12 +52,14 @@ class Area:
         texture: gives the style whose strokes are copied; asked whenever it is needed.
         color: likewise, the style whose colours are taken, or the picture that is painted.
         settings: see :class:`Region`.
+        name: what errors call it.
     """
 
     mask: Tensor
     texture: Callable[[], Encoded]
     color: Callable[[], Encoded] | None = None
     settings: Settings | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,7 @@ class Style:
         settings: for this style.
         share: takes a longer side, and gives the style's share of each pixel, ``[1, 1, H, W]``; None is all.
         number: among the states of a video.
+        name: of the region, if it is one.
     """
 
     texture: Callable[[], Encoded]
@@ -75,6 +80,7 @@ class Style:
     settings: Settings
     share: Callable[[int], Tensor] | None
     number: int
+    name: str = ""
 
     @property
     def in_full_strength(self) -> Style:
@@ -92,7 +98,7 @@ class Style:
         texture, color = self.texture(), None if self.color is None else self.color()
         for name, style in (("texture style", texture), ("color style", color)):
             if style is not None and style is not content and not style.is_seen:
-                raise nothing_seen(name)
+                raise nothing_seen(f"{name} of {self.name}" if self.name else name)
         return texture, color
 
 

@@ -399,8 +399,9 @@ def test_nothing_to_paint_with(model: artnet.ArtNet, small: Tensor, painting: Te
     with pytest.raises(ValueError, match="nothing to paint with"):
         next(paint(model, Pictures.of(small, "content"), None))
     hidden = Region(torch.ones(2, 2), Pictures.of(painting, "style"), texture_mask=torch.zeros(2, 2))
-    with pytest.raises(ValueError, match="Nothing of the texture style is seen"):
-        next(paint(model, Pictures.of(small, "content"), None, regions=[hidden]))
+    for region, name in ((hidden, "region 1"), (replace(hidden, name="sky"), "sky")):
+        with pytest.raises(ValueError, match=f"Nothing of the texture style of {name} is seen"):
+            next(paint(model, Pictures.of(small, "content"), None, regions=[region]))
     with pytest.raises(ValueError, match="one picture at a time"):
         transfer_regions(model.encode(small.repeat(2, 1, 1, 1)), [])
 
@@ -496,8 +497,11 @@ def test_maps_reach_into_regions(model: artnet.ArtNet, small: Tensor, painting: 
 
 def test_wrong_maps(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
     content, style = Pictures.of(small, "content"), Pictures.of(painting, "style")
-    with pytest.raises(ValueError, match="not finite"):
-        next(paint(model, content, style, detail_map=torch.full((4, 4), float("nan"))))
+    nothing = torch.full((4, 4), float("nan"))
+    with pytest.raises(ValueError, match="The detail map has values that are not finite"):
+        next(paint(model, content, style, detail_map=nothing))
+    with pytest.raises(ValueError, match="The mask of sky has values that are not finite"):
+        next(paint(model, content, style, regions=[Region(nothing, style, name="sky")]))
     with pytest.raises(ValueError, match="detail map 2"):
         next(paint(model, Pictures.of(small.repeat(3, 1, 1, 1), "c"), style, detail_map=torch.ones(2, 4, 4)))
     with pytest.raises(ValueError, match="detail must lie"):

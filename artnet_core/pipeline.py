@@ -35,8 +35,8 @@ from .runtime import Tiles, multiplies_bfloat16
 from .transfer.mask import check_mask, mask_count, mask_images, resize_mask
 from .video.steadiness import TemporalState
 
-# Where regions have more styles than this none is kept: a hundred of them would fill the memory.
-_MOST_STYLES_KEPT = 8
+MOST_STYLES_KEPT = 8
+"""Where regions have more styles than this none is kept: a hundred of them would fill the memory."""
 
 _MAPS = ("detail map", "strength map", "stroke map")
 
@@ -134,7 +134,7 @@ def paint(
     varies = frame_count(content, texture, color, None, regions, *maps) > 1
     painted: Tensor | None = None  # the only one, for any number of masks
     of_colors = {id(region.color) for region in regions if region.color not in (None, content, color)}
-    keeps = len({_style_key(region) for region in regions}) + len(of_colors) <= _MOST_STYLES_KEPT
+    keeps = len({_style_key(region) for region in regions}) + len(of_colors) <= MOST_STYLES_KEPT
 
     def encoded(pictures: Pictures, role: str, index: int) -> Encoded:
         index = min(index, pictures.count - 1)

@@ -28,6 +28,15 @@ class Region:
         settings: what is set for this region; as for the whole by default. Its strength, detail, patch size, stroke
             size and style size count.
         name: what errors call it; its number by default.
+
+    Example:
+        >>> from artnet_core.pipeline import Settings
+        >>> left = torch.zeros(64, 80)
+        >>> left[:, :40] = 1
+        >>> waves, streets = (artnet.Pictures.of(torch.rand(1, 3, 96, 96), name) for name in ("waves", "streets"))
+        >>> regions = [artnet.Region(left, waves), artnet.Region(1 - left, streets, settings=Settings(detail=0.1))]
+        >>> artnet.load().stylize(torch.rand(1, 3, 64, 80), regions=regions).shape
+        torch.Size([1, 3, 64, 80])
     """
 
     mask: Tensor

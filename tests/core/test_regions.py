@@ -610,3 +610,32 @@ def test_a_video_whose_broadest_stroke_changes(model: artnet.ArtNet, photo: Tens
     for first, again, other in ((0, 2, 1), (1, 3, 2)):
         distances = [(found[first] - found[index]).abs().mean() for index in (again, other)]
         assert distances[0] < 0.5 * distances[1]
+
+
+def test_the_library_in_one_call(model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor) -> None:
+    """``model.stylize`` with everything that varies is the pipeline with it."""
+    frames, style_mask = torch.cat([small, small.flip(-1)]), torch.zeros(1, *painting.shape[2:])
+    style_mask[..., 40:160] = 1
+    left, right = halves(128, 144)
+    regions = [artnet.Region(left, artnet.Pictures.of(palette, "palette"))]
+    maps = {"detail_map": right, "strength_map": torch.cat([left, right]) * 0.5 + 0.5, "stroke_map": left}
+    found = model.stylize(
+        frames, painting, palette, mask=right, style_mask=style_mask, color_mask=left, regions=regions, **maps
+    )
+    wanted = paint(
+        model,
+        Pictures.of(frames, "content"),
+        Pictures.of(painting, "style", style_mask),
+        Pictures.of(palette, "color style", left),
+        Settings(),
+        right,
+        regions=regions,
+        **maps,
+    )
+    assert torch.equal(found, frames_of(wanted))
+    alone = model.stylize(small, regions=regions)
+    assert torch.equal(alone[..., 72:], small[..., 72:])
+    with pytest.raises(ValueError, match="nothing to paint with"):
+        model.stylize(small)
+    with pytest.raises(ValueError, match="batches do not fit together"):
+        model.stylize(frames, painting, mask=torch.ones(3, 4, 4))

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .checkpoint import CheckpointError, load, save
     from .features import Features
     from .model import ArtNet
+    from .pipeline import Pictures, Region
     from .pruning.zero_channels import PruningReport, prune_zero_channels
     from .transfer.adain import adain
     from .transfer.sandwich import sandwich_swap
@@ -20,7 +21,9 @@ __all__ = [
     "ArtNet",
     "CheckpointError",
     "Features",
+    "Pictures",
     "PruningReport",
+    "Region",
     "adain",
     "load",
     "prune_zero_channels",
@@ -33,7 +36,9 @@ _HOMES = {
     "ArtNet": "model",
     "CheckpointError": "checkpoint",
     "Features": "features",
+    "Pictures": "pipeline",
     "PruningReport": "pruning.zero_channels",
+    "Region": "pipeline",
     "adain": "transfer.adain",
     "load": "checkpoint",
     "prune_zero_channels": "pruning.zero_channels",

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .console import StoppedError, say
-from .features import Features
+from .features import Features, nothing_seen
 from .files.metadata import Metadata
 from .files.saving import check_target
 from .images import (
@@ -31,8 +32,9 @@ from .images import (
 )
 from .model import ArtNet
 from .options import COLOR_OF_CONTENT, settings_of
-from .pipeline import Encoded, Settings, paint_frame
+from .pipeline import MOST_STYLES_KEPT, Area, Encoded, Pictures, Settings, paint_frame
 from .runtime import Tiles
+from .scene import Masks, Scene
 from .transfer.mask import mask_images
 from .transfer.mix import mix_styles
 from .video.steadiness import TemporalState
@@ -49,11 +51,18 @@ _MOST_NAMES = 3
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to paint, its styles, and the file that is written; ``done`` where that is there already."""
+    """A picture to paint, its styles, and the file that is written.
+
+    Attributes:
+        styles: none where regions alone are painted.
+        number: of the picture among all contents.
+        done: whether the file is there already.
+    """
 
     content: Path
     styles: WeightedStyles
     target: Path
+    number: int = 0
     done: bool = False
 
 
@@ -78,7 +87,7 @@ def stylize(options: argparse.Namespace, load_model: Callable[[], ArtNet]) -> in
     """
     settings = Settings(**settings_of(options))
     outcome = Outcome()
-    jobs = _plan(options, settings, outcome)
+    jobs, scene = _plan(options, settings, outcome)
     todo = [job for job in jobs if not job.done]
     single = len(jobs) == 1 and not outcome.failures
     if single and todo:
@@ -87,7 +96,7 @@ def stylize(options: argparse.Namespace, load_model: Callable[[], ArtNet]) -> in
     try:
         if todo:
             progress.say("loading the model")
-            _Painter(options, settings, load_model(), progress, outcome).paint(jobs)
+            _Painter(options, settings, scene, load_model(), progress, outcome).paint(jobs)
     except KeyboardInterrupt as interrupt:
         raise StoppedError(_stopped(len(outcome.written), len(todo))) from interrupt
     finally:
@@ -98,11 +107,12 @@ def stylize(options: argparse.Namespace, load_model: Callable[[], ArtNet]) -> in
     return 1 if outcome.failures else 0
 
 
-def _plan(options: argparse.Namespace, settings: Settings, outcome: Outcome) -> list[Job]:
-    """The jobs in their order; refuses what can be refused before anything is painted."""
+def _plan(options: argparse.Namespace, settings: Settings, outcome: Outcome) -> tuple[list[Job], Scene]:
+    """The jobs in their order, and what varies over them; refuses what can be refused before anything is painted."""
     content, styles, output = options.content, options.styles, options.output
     contents, style_choices = [content], [tuple(styles)]
-    many = content.is_dir() or styles[0][0].is_dir()
+    folder = styles[0][0] if styles and styles[0][0].is_dir() else None
+    many = content.is_dir() or folder is not None
     if many and output.exists() and not output.is_dir():
         raise ValueError(f"{output} is a file, and a folder is needed for more than one painting.")
     if content.is_dir():
@@ -110,9 +120,9 @@ def _plan(options: argparse.Namespace, settings: Settings, outcome: Outcome) -> 
         _say_skipped(content, skipped)
     elif options.recursive:
         raise ValueError(f"--recursive is for a folder of contents, but {content} is no folder: leave it out.")
-    if styles[0][0].is_dir():
-        found, skipped = sort_pictures(styles[0][0], leave_out=output)
-        _say_skipped(styles[0][0], skipped)
+    if folder is not None:
+        found, skipped = sort_pictures(folder, leave_out=output)
+        _say_skipped(folder, skipped)
         style_choices = [((path, 1.0),) for path in found]
     if settings.steady and not content.is_dir() and frame_total(content) == 1:
         raise ValueError(
@@ -121,21 +131,26 @@ def _plan(options: argparse.Namespace, settings: Settings, outcome: Outcome) -> 
 
     jobs = []
     for choice in style_choices:
-        for path in contents:
+        for number, path in enumerate(contents):
             target = output
             if many:
                 inside = path.relative_to(content) if content.is_dir() else Path(path.name)
-                name = f"{path.stem}_{choice[0][0].stem}" if styles[0][0].is_dir() else path.stem
+                name = path.stem if folder is None else f"{path.stem}_{choice[0][0].stem}"
                 target = output / inside.parent / (name + _ending(path, options.first_frame))
-            jobs.append(Job(path, choice, target, options.skip_existing and target.exists()))
+            jobs.append(Job(path, choice, target, number, options.skip_existing and target.exists()))
     color = None if options.color in (None, COLOR_OF_CONTENT) else Path(options.color)
-    shared = [path for path in (color, options.mask) if path is not None]
-    shared += [path for path, _ in styles] if len(style_choices) == 1 else []
+    shared = [] if color is None else [color]
+    shared += [path for path, _ in styles] if folder is None else []
     for path in shared:
         frame_total(path)  # raises for what is no picture
+    scene = Scene(options)
+    if scene.varies:
+        of_files = content.is_dir() or options.first_frame
+        scene.check(len(contents) if of_files else frame_total(content))
+    shared += scene.files
     read = {path for job in jobs for path in (job.content, *(style for style, _ in job.styles))}
     _refuse_overwriting(jobs, [*read, *shared, options.model])
-    return _without_clashes(jobs, outcome)
+    return _without_clashes(jobs, outcome), scene
 
 
 def _ending(content: Path, first_frame: bool) -> str:
@@ -208,37 +223,77 @@ class _Painter:
     """Paints job after job, with what is the same for all of them encoded once."""
 
     def __init__(
-        self, options: argparse.Namespace, settings: Settings, model: ArtNet, progress: _Progress, outcome: Outcome
+        self,
+        options: argparse.Namespace,
+        settings: Settings,
+        scene: Scene,
+        model: ArtNet,
+        progress: _Progress,
+        outcome: Outcome,
     ) -> None:
         self._options = options
         self._settings = settings
+        self._scene = scene
         self._model = model
         self._progress = progress
         self._outcome = outcome
         self._tiles = Tiles()
         self._color: Encoded | None = None
-        self._mask: Tensor | None = None
+        self._styles: dict[tuple[Path, Masks | None], Encoded] = {}  # of regions
+        self._noted: set[tuple[Path, str]] = set()
         self._temporal: list[TemporalState] | None = None
 
     def paint(self, jobs: Sequence[Job]) -> None:
         """Paints what is not done yet."""
         options = self._options
-        if options.mask is not None:
-            mask = read_picture(options.mask)
-            shade = mask.rgb.mean(1)
-            self._mask = shade if mask.alpha is None else shade * mask.alpha[:, 0]
         if options.color not in (None, COLOR_OF_CONTENT):
-            self._color = self._read_style(Path(options.color), None)
+            self._color = self._read_style(Path(options.color), None, self._scene.color_mask)
+            if not self._color.is_seen:
+                raise nothing_seen("color style")
+        self._look_at_styles()
         for styles, group in groupby(jobs, key=attrgetter("styles")):
             self._paint_group(styles, list(group))
+
+    def _look_at_styles(self) -> None:
+        """Reads the styles of all regions once, so that what is wrong with one is said before anything is painted."""
+        regions = self._scene.regions
+        styles = {(region.style, region.style_mask) for region in regions}
+        keeps = len(styles) + len({region.color for region in regions} - {None}) <= MOST_STYLES_KEPT
+        for region in regions:
+            for name, path, mask in (
+                ("texture style", region.style, region.style_mask),
+                ("color style", region.color, None),
+            ):
+                if path is not None and (path, mask) not in self._styles:
+                    style = self._of_region(path, mask)
+                    if not style.is_seen:
+                        raise nothing_seen(f"{name} of {region.name}")
+                    if keeps:
+                        self._styles[path, mask] = style
+
+    def _of_region(self, path: Path, mask: Masks | None) -> Encoded:
+        kept = self._styles.get((path, mask))
+        return self._read_style(path, None, mask) if kept is None else kept
+
+    def _areas(self, content: Encoded, index: int) -> list[Area]:
+        """The regions of a picture."""
+        areas = []
+        for region in self._scene.regions:
+            color: Callable[[], Encoded] | None = None
+            if region.color is not None:
+                color = partial(self._of_region, region.color, None)
+            elif self._options.color is not None:
+                color = partial(_same, content if self._color is None else self._color)
+            texture = partial(self._of_region, region.style, region.style_mask)
+            areas.append(Area(region.mask.at(index), texture, color, name=region.name))
+        return areas
 
     def _paint_group(self, styles: WeightedStyles, jobs: Sequence[Job]) -> None:
         todo = [job for job in jobs if not job.done]
         if not todo:
             return
         try:
-            read = [self._read_style(path, self._settings.style_size or None) for path, _ in styles]
-            texture = read[0] if len(read) == 1 else MixedStyles(read, [weight for _, weight in styles])
+            texture = self._base(styles)
         except (ValueError, OSError, MemoryError) as error:
             self._fail(", ".join(str(path) for path, _ in styles), error, len(todo))
             return
@@ -256,7 +311,18 @@ class _Painter:
                         self._temporal = []
             before = job
 
-    def _paint_job(self, job: Job, texture: Encoded) -> None:
+    def _base(self, styles: WeightedStyles) -> Encoded | None:
+        """What paints where no region is; None leaves that as it is."""
+        size, mask = self._settings.style_size or None, self._scene.style_mask
+        read = [self._read_style(path, size, mask) for path, _ in styles]
+        for style in read:
+            if not style.is_seen:
+                raise nothing_seen("texture style")
+        if len(read) > 1:
+            return MixedStyles(read, [weight for _, weight in styles])
+        return read[0] if read else None
+
+    def _paint_job(self, job: Job, texture: Encoded | None) -> None:
         options = self._options
         self._progress.say(job.content.name)
         frames = 1 if options.first_frame else frame_total(job.content)
@@ -267,9 +333,8 @@ class _Painter:
                 check_target(job.target, picture.alpha is not None, frames, options.depth)
                 if index == 0:
                     self._say_notes(job.content, picture)
-                rgb = self._paint_picture(
-                    picture.rgb, picture.alpha, texture, _part(self._progress.of_picture, index, frames)
-                )
+                progress = _part(self._progress.of_picture, index, frames)
+                rgb = self._paint_picture(picture, texture, progress, job, index)
                 metadata = picture.metadata
                 if options.strip_metadata:
                     metadata = Metadata(duration=metadata.duration, plays=metadata.plays)
@@ -280,30 +345,49 @@ class _Painter:
         self._progress.next()
 
     def _paint_picture(
-        self, rgb: Tensor, alpha: Tensor | None, texture: Encoded, progress: Callable[[float], None]
+        self, picture: Picture, texture: Encoded | None, progress: Callable[[float], None], job: Job, frame: int
     ) -> Tensor:
-        content = Encoded(self._model, rgb, self._tiles, alpha)
+        content = Encoded(self._model, picture.rgb, self._tiles, picture.alpha)
         color = content if self._options.color == COLOR_OF_CONTENT else self._color
-        painted = paint_frame(
-            self._model, content, texture, color, self._settings, self._temporal, self._tiles, progress
+        scene, index = self._scene, job.number if self._options.content.is_dir() else frame
+        maps = (
+            None if masks is None else masks.at(index) for masks in (scene.detail, scene.strength, scene.stroke_size)
         )
-        return painted if self._mask is None else mask_images(rgb, painted, self._mask)
+        painted = paint_frame(
+            self._model,
+            content,
+            texture,
+            color,
+            self._settings,
+            self._temporal,
+            self._tiles,
+            progress,
+            self._areas(content, index),
+            *maps,
+        )
+        return painted if scene.mask is None else mask_images(picture.rgb, painted, scene.mask.at(index))
 
-    def _go_on_after(self, job: Job, texture: Encoded) -> None:
+    def _go_on_after(self, job: Job, texture: Encoded | None) -> None:
         """Paints the last picture of a job that is done once more, for its strokes to be known to the next one."""
         self._temporal = []
-        for picture in islice(read_frames(job.content, self._options.size), frame_total(job.content) - 1, None):
-            self._paint_picture(picture.rgb, picture.alpha, texture, self._progress.of_nothing)
+        last = frame_total(job.content) - 1
+        for picture in islice(read_frames(job.content, self._options.size), last, None):
+            self._paint_picture(picture, texture, self._progress.of_nothing, job, last)
 
-    def _read_style(self, path: Path, size: int | None) -> Encoded:
+    def _read_style(self, path: Path, size: int | None, mask: Masks | None = None) -> Encoded:
         self._progress.say(f"style {path.name}")
         picture = read_picture(path, size, LARGEST_STYLE)
         self._say_notes(path, picture)
-        return Encoded(self._model, picture.rgb, self._tiles, picture.alpha)
+        pictures = Pictures(path.name, 1, lambda _: picture.rgb, lambda _: picture.alpha)
+        if mask is not None:
+            pictures = pictures.weighted(mask.at(0))
+        return pictures.encoded(self._model, 0, self._tiles)
 
     def _say_notes(self, path: Path, picture: Picture) -> None:
         for note in picture.notes:
-            self._progress.write(f"{path}: {note}.")
+            if (path, note) not in self._noted:
+                self._progress.write(f"{path}: {note}.")
+                self._noted.add((path, note))
 
     def _fail(self, name: str, error: Exception, jobs: int = 1) -> None:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
@@ -357,6 +441,10 @@ class _Progress:
     def _tick(self) -> None:
         while not self._ended.wait(1):
             self._bar.refresh()
+
+
+def _same(encoded: Encoded) -> Encoded:
+    return encoded
 
 
 def _part(progress: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:

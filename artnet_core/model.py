@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,9 +17,9 @@ from .network.cosines import CHANNELS as DCT_CHANNELS
 from .network.cosines import dct, dct_filters
 from .network.decoder import Decoder
 from .network.encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
-from .pipeline import Pictures, Settings, frame_count, paint
+from .pipeline import Pictures, Region, Settings, frame_count, paint
 from .runtime import tile_bounds
-from .transfer.mask import check_mask, resize_mask
+from .transfer.mask import check_mask, mask_count, resize_mask
 from .transfer.sandwich import DEFAULT_DETAIL
 
 
@@ -239,7 +239,7 @@ class ArtNet(nn.Module):
     def stylize(
         self,
         content: Tensor,
-        style: Tensor,
+        style: Tensor | None = None,
         color: Tensor | None = None,
         strength: float = 1.0,
         detail: float = DEFAULT_DETAIL,
@@ -247,6 +247,14 @@ class ArtNet(nn.Module):
         steady: bool = False,
         stroke_size: float = 0.0,
         finish: int = 0,
+        *,
+        mask: Tensor | None = None,
+        style_mask: Tensor | None = None,
+        color_mask: Tensor | None = None,
+        regions: Sequence[Region] = (),
+        detail_map: Tensor | None = None,
+        strength_map: Tensor | None = None,
+        stroke_map: Tensor | None = None,
     ) -> Tensor:
         """Paints the content with the style's strokes and the colour style's palette.
 
@@ -255,7 +263,8 @@ class ArtNet(nn.Module):
 
         Args:
             content: ``[1 or B, 3, H, W]``, RGB, 0..1.
-            style: ``[1 or B, 3, H', W']``, the picture whose texture is copied.
+            style: ``[1 or B, 3, H', W']``, the picture whose texture is copied. Beside ``regions`` it paints what none
+                of them covers, and may be None: that stays as it is then.
             color: ``[1 or B, 3, H'', W'']``, the picture whose colours are taken; the style by default.
             strength: 0 returns the content itself, 1 the whole transfer.
             detail: 0 painterly, 1 faithful to the content; see :func:`artnet_core.sandwich_swap`.
@@ -265,28 +274,62 @@ class ArtNet(nn.Module):
             stroke_size: 0 paints fine strokes in one pass, more, up to 1, begins with broader ones on a smaller
                 picture; see :func:`~artnet_core.pipeline.level_sides`.
             finish: steps of optimisation that improve each painting; see :mod:`~artnet_core.finish`.
+            mask: where to paint, 1, and where the content stays, 0. This and all other masks and maps are ``[h, w]`` or
+                ``[1 or B, h, w]`` of any size, 0..1.
+            style_mask: which part of the style is copied; what is 0 counts as if it were cut away.
+            color_mask: likewise, of the colour style.
+            regions: parts of the picture with styles of their own.
+            detail_map: detail of each pixel, in place of the number.
+            strength_map: likewise, strength; where it is 0 the content stays, to the bit.
+            stroke_map: likewise, stroke size.
 
         Returns:
             ``[B, 3, H, W]``, float32, 0..1, on the content's device; at strength 0 the content's own values.
 
         Raises:
             TypeError: a picture is no tensor.
-            ValueError: a tensor has the wrong shape or values, or a number is out of range.
+            ValueError: a tensor has the wrong shape or values, a number is out of range, nothing of a style is left, or
+                there is neither a style nor a region.
 
         Example:
             >>> model = artnet.load()
             >>> content, style = torch.rand(2, 3, 64, 80), torch.rand(1, 3, 96, 96)
             >>> model.stylize(content, style, detail=0.2).shape
             torch.Size([2, 3, 64, 80])
+
+            The upper half in another style, where the picture itself stays faithful, and broad strokes below:
+
+            >>> sky = torch.zeros(64, 80)
+            >>> sky[:32] = 1
+            >>> waves = artnet.Pictures.of(torch.rand(1, 3, 96, 96), "waves")
+            >>> painted = model.stylize(
+            ...     content, style, regions=[artnet.Region(sky, waves)], detail_map=sky, stroke_map=1 - sky
+            ... )
+            >>> painted.shape
+            torch.Size([2, 3, 64, 80])
         """
         settings = Settings(strength, detail, patch_size, steady, stroke_size, finish=finish)
-        pictures = [Pictures.of(content, "content"), Pictures.of(style, "style")]
-        of_color = None if color is None else Pictures.of(color, "color style")
-        if color is content:
-            of_color = pictures[0]
-        count = frame_count(pictures[0], pictures[1], of_color)
+        pictures = Pictures.of(content, "content")
+        texture = None if style is None else Pictures.of(style, "style", style_mask)
+        of_color = None if color is None else Pictures.of(color, "color style", color_mask)
+        if color is content and color_mask is None:
+            of_color = pictures
+        maps = detail_map, strength_map, stroke_map
+        count = frame_count(pictures, texture, of_color, None if mask is None else mask_count(mask), regions, *maps)
         result = torch.empty(count, *content.shape[1:], dtype=torch.float32, device=content.device)
-        for index, frame in enumerate(paint(self, pictures[0], pictures[1], of_color, settings)):
+        frames = paint(
+            self,
+            pictures,
+            texture,
+            of_color,
+            settings,
+            mask,
+            regions=regions,
+            detail_map=detail_map,
+            strength_map=strength_map,
+            stroke_map=stroke_map,
+        )
+        for index, frame in enumerate(frames):
             result[index : index + 1] = frame
         return result
 

@@ -72,7 +72,7 @@ def _check_stylize(options: argparse.Namespace, rest: list[str], error: Callable
             "paint several pictures, give their folder, and further styles with --style."
         )
     options.styles = [*([weighted_style(names[1])] if len(names) == 2 else []), *(options.style or [])]
-    if not options.styles:
+    if not options.styles and options.regions is None:
         what = "a folder of contents" if options.content.is_dir() else "the picture to paint"
         error(f"{options.content} is {what}: give one style after it.")
     if options.output is None:
@@ -82,6 +82,16 @@ def _check_stylize(options: argparse.Namespace, rest: list[str], error: Callable
         error(f"{folder} is a folder of styles, which paint one by one: only single styles can be mixed.")
     if len(options.styles) > 1 and getattr(options, "finish", None):
         error("--finish brings a painting nearer to one style: leave it out, or give one style.")
+    if options.region and options.regions is None:
+        error("--region is the style of a mask: say with --regions in which folder the masks are.")
+    names_of_regions = [name for name, _ in options.region or []]
+    for name in names_of_regions:
+        if names_of_regions.count(name) > 1:
+            error(f"region {name} was given two styles: leave one of them out.")
+    if options.style_mask is not None and (len(options.styles) != 1 or folder is not None):
+        error("--style-mask is for one style: give one. The style of a region has its mask in the folder of regions.")
+    if options.color_mask is not None and options.color in (None, COLOR_OF_CONTENT):
+        error("--color-mask is for a picture whose colours are taken: give it with --color.")
 
 
 def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
@@ -109,6 +119,34 @@ def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
         "the content's own"
     )  # fmt: skip
     command.add_argument("--mask", type=Path, metavar="FILE", help="where to paint, white, and where not, black")
+    command.add_argument(
+        "--regions",
+        type=Path,
+        metavar="FOLDER",
+        help="parts with styles of their own: sky.png says where the sky is, sky.style.jpg what it is painted in",
+    )
+    command.add_argument(
+        "--region",
+        type=region_style,
+        action="append",
+        metavar="NAME=FILE",
+        help="the style of a region, in place of NAME.style.jpg in the folder of regions",
+    )
+    for name, what in (("style", "style"), ("color", "picture of --color")):
+        command.add_argument(
+            f"--{name}-mask", type=Path, metavar="FILE", help=f"which part of the {what} counts, white (default: all)"
+        )
+    for name, ends in (
+        ("detail", "black is painterly, white faithful"),
+        ("strength", "black leaves the content as it is"),
+        ("stroke", "black is fine strokes, white the broadest"),
+    ):
+        command.add_argument(
+            f"--{name}-map",
+            type=Path,
+            metavar="FILE",
+            help=f"{name}{' size' if name == 'stroke' else ''} for each place, in place of the number: {ends}",
+        )
     for option in SETTINGS:
         flag = "--" + option.name.replace("_", "-")
         if option.read is None:
@@ -178,6 +216,14 @@ def weighted_style(text: str) -> tuple[Path, float]:
     if not (math.isfinite(weight) and weight > 0):
         raise argparse.ArgumentTypeError(f"the weight of {name} must be a number above 0, got {number}.")
     return Path(name), weight
+
+
+def region_style(text: str) -> tuple[str, Path]:
+    """``sky=waves.jpg``: the name of a region and the file of its style."""
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"must be a region and its style, as in sky=waves.jpg, got {text[:40]!r}.")
+    return name, Path(path)
 
 
 def pixels(text: str) -> int:

@@ -19,13 +19,13 @@ from torch import Tensor
 from .features import picture_count
 from .finish import Goal, finish_parts, recolor
 from .painting.areas import Area as Area
-from .painting.areas import Layout, Style, for_area
+from .painting.areas import Layout, Style, for_area, stroke_sizes
 from .painting.areas import Region as Region
 from .painting.level import Level, paint_level
 from .painting.pictures import Coder as Coder
 from .painting.pictures import Encoded as Encoded
 from .painting.pictures import Pictures as Pictures
-from .painting.settings import DEFAULTS, ignore
+from .painting.settings import DEFAULTS, drawn_share, ignore
 from .painting.settings import Progress as Progress
 from .painting.settings import Settings as Settings
 from .painting.settings import level_sides as level_sides
@@ -35,8 +35,10 @@ from .runtime import Tiles, multiplies_bfloat16
 from .transfer.mask import check_mask, mask_count, mask_images, resize_mask
 from .video.steadiness import TemporalState
 
-# Where regions have more styles than this none is kept: a hundred of them would fill the memory.
-_MOST_STYLES_KEPT = 8
+MOST_STYLES_KEPT = 8
+"""Where regions have more styles than this none is kept: a hundred of them would fill the memory."""
+
+_MAPS = ("detail map", "strength map", "stroke map")
 
 
 def frame_count(
@@ -47,6 +49,7 @@ def frame_count(
     regions: Sequence[Region] = (),
     detail_map: Tensor | None = None,
     strength_map: Tensor | None = None,
+    stroke_map: Tensor | None = None,
 ) -> int:
     """How many frames :func:`paint` gives: as many as the largest batch has.
 
@@ -57,13 +60,14 @@ def frame_count(
     if texture is not None:
         batches[texture.name] = texture.count
     batches |= {"color style": None if color is None else color.count, "mask": masks}
-    for number, region in enumerate(regions, 1):
+    for number, region in enumerate(regions):
+        name = _region_name(region, number)
         batches |= {
-            f"mask of region {number}": mask_count(region.mask),
-            f"style of region {number}": region.style.count,
-            f"color style of region {number}": None if region.color is None else region.color.count,
+            f"mask of {name}": mask_count(region.mask),
+            f"style of {name}": region.style.count,
+            f"color style of {name}": None if region.color is None else region.color.count,
         }
-    for name, values in (("detail map", detail_map), ("strength map", strength_map)):
+    for name, values in zip(_MAPS, (detail_map, strength_map, stroke_map), strict=True):
         batches[name] = None if values is None else mask_count(values)
     return picture_count(batches)
 
@@ -81,6 +85,7 @@ def paint(
     regions: Sequence[Region] = (),
     detail_map: Tensor | None = None,
     strength_map: Tensor | None = None,
+    stroke_map: Tensor | None = None,
 ) -> Iterator[Tensor]:
     """Paints one frame after the other.
 
@@ -102,6 +107,7 @@ def paint(
         detail_map: ``[h, w]`` or ``[1 or B, h, w]``, any size, 0..1: a detail for each pixel, in place of that of the
             settings, those of regions too.
         strength_map: likewise, for the strength; where it is 0 the content stays, to the bit.
+        stroke_map: likewise, for the stroke size; where it is 0 only the finest strokes are painted.
 
     Yields:
         Frames ``[1, 3, H, W]``, float32, 0..1, on the model's device.
@@ -112,20 +118,23 @@ def paint(
     """
     tiles = Tiles() if tiles is None else tiles
     kept = {} if kept is None else kept
-    count = frame_count(
-        content, texture, color, None if mask is None else mask_count(mask), regions, detail_map, strength_map
-    )
+    maps = detail_map, strength_map, stroke_map
+    count = frame_count(content, texture, color, None if mask is None else mask_count(mask), regions, *maps)
     if texture is None and not regions:
         raise ValueError("There is nothing to paint with: give a texture style, or regions with styles of their own.")
-    masks, details, strengths = (
-        None if values is None else check_mask(values, count) for values in (mask, detail_map, strength_map)
+    masks, *checked = (
+        None if values is None else check_mask(values, count, name)
+        for name, values in zip(("mask", *_MAPS), (mask, *maps), strict=True)
     )
-    shapes = [check_mask(region.mask, count) for region in regions]
+    shapes = [
+        check_mask(region.mask, count, f"mask of {_region_name(region, number)}")
+        for number, region in enumerate(regions)
+    ]
     temporal: list[TemporalState] | None = [] if settings.steady else None
-    varies = frame_count(content, texture, color, None, regions, detail_map, strength_map) > 1
+    varies = frame_count(content, texture, color, None, regions, *maps) > 1
     painted: Tensor | None = None  # the only one, for any number of masks
-    of_colors = sum(region.color not in (None, content) for region in regions)
-    keeps = len({_style_key(region) for region in regions}) + of_colors <= _MOST_STYLES_KEPT
+    of_colors = {id(region.color) for region in regions if region.color not in (None, content, color)}
+    keeps = len({_style_key(region) for region in regions}) + len(of_colors) <= MOST_STYLES_KEPT
 
     def encoded(pictures: Pictures, role: str, index: int) -> Encoded:
         index = min(index, pictures.count - 1)
@@ -137,16 +146,19 @@ def paint(
         return encoded(pictures, role, index) if keeps else pictures.encoded(model, index, tiles)
 
     def areas(index: int, of_content: Encoded) -> Iterator[Area]:
-        numbers: dict[tuple[int, int], int] = {}  # of the first region in each style
+        numbers: dict[object, int] = {}  # of the first region in each style
         for number, (region, shape) in enumerate(zip(regions, shapes, strict=True)):
             first = numbers.setdefault(_style_key(region), number)
-            texture = partial(of_region, region.style, f"texture of region {first}", index)
-            color: Callable[[], Encoded] | None = None
+            of_style = partial(of_region, region.style, f"texture of region {first}", index)
+            colors: Callable[[], Encoded] | None = None
             if region.color is content:
-                color = partial(_same, of_content)
+                colors = partial(_same, of_content)
+            elif region.color is not None and region.color is color:
+                colors = partial(encoded, region.color, "color", index)
             elif region.color is not None:
-                color = partial(of_region, region.color, f"color of region {number}", index)
-            yield Area(_at(shape, index), texture, color, region.settings)
+                first = numbers.setdefault(region.color, number)
+                colors = partial(of_region, region.color, f"color of region {first}", index)
+            yield Area(_at(shape, index), of_style, colors, region.settings, _region_name(region, number))
 
     for index in range(count):
         of_content = encoded(content, "content", index)
@@ -168,8 +180,7 @@ def paint(
                 tiles,
                 progress,
                 list(areas(index, of_content)),
-                None if details is None else _at(details, index),
-                None if strengths is None else _at(strengths, index),
+                *(None if values is None else _at(values, index) for values in checked),
             )
         yield painted if of_frame is None else mask_images(of_content.original, painted, of_frame)
 
@@ -186,6 +197,7 @@ def paint_frame(
     areas: Sequence[Area] = (),
     detail_map: Tensor | None = None,
     strength_map: Tensor | None = None,
+    stroke_map: Tensor | None = None,
 ) -> Tensor:
     """Paints one picture, or the next frame of a video, coarse to fine.
 
@@ -204,6 +216,7 @@ def paint_frame(
         areas: parts of the picture with styles of their own; in a video as many for each frame.
         detail_map: ``[1, h, w]`` of any size, 0..1, in place of the settings' detail.
         strength_map: likewise.
+        stroke_map: likewise.
 
     Returns:
         ``[1, 3, H, W]``, float32, 0..1, on the model's device.
@@ -213,14 +226,18 @@ def paint_frame(
     """
     tiles = Tiles() if tiles is None else tiles
     full = content.side
-    sides = level_sides(full, settings.stroke_size)
     size = content.picture.shape[-2], content.picture.shape[-1]
-    of_detail, of_strength = (
-        None if values is None else resize_mask(values.to(model.device), size) for values in (detail_map, strength_map)
+    of_detail, of_strength, of_stroke = (
+        None if values is None else resize_mask(values.to(model.device), size)
+        for values in (detail_map, strength_map, stroke_map)
     )
     layout = Layout([area.mask for area in areas], texture is not None, size, model.device) if areas else None
+    if layout is not None and not layout.covered.any():
+        layout = None  # nothing is left to any area
     styles = [
-        Style(area.texture, area.color, for_area(settings, area.settings), partial(layout.share, index), index)
+        Style(
+            area.texture, area.color, for_area(settings, area.settings), partial(layout.share, index), index, area.name
+        )
         for index, area in enumerate(areas)
         if layout is not None and layout.is_there(index)
     ]
@@ -230,6 +247,10 @@ def paint_frame(
         styles.append(Style(partial(_same, texture), own, settings, share, len(areas)))
     if not styles:
         return content.original.to(model.device, torch.float32)
+    of_stroke = stroke_sizes(styles, full) if of_stroke is None else of_stroke
+    broadest = styles[0].settings.stroke_size if of_stroke is None else float(of_stroke.max())
+    styles = [style.of_stroke_size(broadest) for style in styles]
+    sides = level_sides(full, broadest)
     if temporal is not None:
         temporal.extend(TemporalState() for _ in range(len(temporal), len(sides) * (len(areas) + 1)))
     # A step of the finish takes about half of what painting takes.
@@ -237,18 +258,20 @@ def paint_frame(
     below: Tensor | None = None  # the photograph of the level before
     painted: Tensor | None = None
     width = len(areas) + 1  # states of each level
-    for level, side in enumerate(sides):
+    for halvings, side in zip(reversed(range(len(sides))), sides, strict=True):
         picture = content.at(side).to(model.device)
         drawn = None
         if painted is not None and below is not None:
             # What the level before could not show of the photograph is drawn onto its painting.
             shape = picture.shape[-2], picture.shape[-1]
             drawn = (enlarge(painted, shape) + picture - enlarge(below, shape)).clamp_(0, 1)
+            if of_stroke is not None:
+                drawn = torch.lerp(picture.to(drawn), drawn, drawn_share(full, resize(of_stroke, side), halvings))
         painted = paint_level(
             model,
             Level(content, side, full, picture, drawn),
             styles if side == full else [style.in_full_strength for style in styles],
-            None if temporal is None else temporal[level * width : (level + 1) * width],
+            None if temporal is None else temporal[halvings * width : (halvings + 1) * width],
             None if of_detail is None else resize(of_detail, side),
             None if of_strength is None or side < full else of_strength,
             tiles,
@@ -325,6 +348,10 @@ def _where(content: Encoded, style: Style, strength_map: Tensor | None) -> Calla
 def _style_key(region: Region) -> tuple[int, int]:
     """The same for regions in one style."""
     return id(region.texture), id(region.texture_mask)
+
+
+def _region_name(region: Region, number: int) -> str:
+    return region.name or f"region {number + 1}"
 
 
 def _at(masks: Tensor, index: int) -> Tensor:

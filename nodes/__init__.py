@@ -12,6 +12,8 @@ from .folder import register_model_folder
 from .loader import Loader
 from .mix import StyleMix
 from .prune import ZeroChannelPrune
+from .region import StyleRegion
+from .regions import Regions
 from .save import SaveModel
 from .stylize import Stylize
 from .transfer import S2Transfer
@@ -30,6 +32,8 @@ class ArtNetExtension(ComfyExtension):
             FeatureTransfer,
             Decoder,
             Stylize,
+            Regions,
+            StyleRegion,
             StyleMix,
             SaveModel,
         ]

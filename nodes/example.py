@@ -14,7 +14,9 @@ _EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def examples() -> dict[str, Path]:
     """The pictures that come with ArtNet, by folder and name; the moving ones last."""
-    files = [path for kind in ("content", "style", "video") for path in sorted((_EXAMPLES / kind).glob("*.*"))]
+    files = [
+        path for kind in ("content", "style", "regions", "video") for path in sorted((_EXAMPLES / kind).glob("*.*"))
+    ]
     return {f"{path.parent.name}/{path.name}": path for path in files}
 
 
@@ -31,8 +33,8 @@ class ExamplePicture(io.ComfyNode):
                 io.Combo.Input(
                     "picture",
                     options=list(examples()),
-                    tooltip="Photographs to paint, then paintings to paint in the style of, then a short video as a "
-                    "batch of its frames.",
+                    tooltip="Photographs to paint, then paintings to paint in the style of, then masks for regions, "
+                    "then a short video as a batch of its frames.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="As Load Image gives it.")],

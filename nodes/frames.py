@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import comfy.model_management as mm
 import comfy.utils
@@ -42,6 +42,27 @@ def pictures_of(images: Tensor, name: str) -> Pictures:
         return images[index : index + 1, ..., 3:].movedim(-1, 1).float().clamp(0, 1)
 
     return Pictures(name, len(images), lambda index: frame_of(images, index), weight if images.shape[-1] == 4 else None)
+
+
+def masked(pictures: Pictures, mask: Tensor | None) -> Pictures:
+    """The same pictures, of which only what a MASK shows counts.
+
+    Raises:
+        ValueError: the mask does not fit; the message names the pictures.
+    """
+    if mask is None:
+        return pictures
+    try:
+        return pictures.weighted(mask)
+    except ValueError as error:
+        raise ValueError(f"Mask of the {pictures.name}: {error}") from error
+
+
+def with_alpha(frames: Iterable[Tensor], images: Tensor) -> Iterator[Tensor]:
+    """Painted frames ``[1, 3, H, W]`` as pictures ``[1, H, W, C]``, with the transparency that an IMAGE has."""
+    for index, frame in enumerate(frames):
+        alpha = images[min(index, len(images) - 1)][None, ..., 3:].to(frame)
+        yield torch.cat([frame.movedim(1, -1), alpha], -1)
 
 
 def sides_of(images: Tensor, longer_side: int = 0) -> tuple[int, int]:

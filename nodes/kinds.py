@@ -15,6 +15,9 @@ Model = io.Custom("ARTNET_MODEL")
 FeatureMaps = io.Custom("ARTNET_FEATURES")
 """Carries :class:`artnet_core.Features` on the host's intermediate device."""
 
+Region = io.Custom("ARTNET_REGION")
+"""Carries a :class:`~.region.StyledRegion`."""
+
 
 def supported(**fields: Any) -> dict[str, Any]:
     """Those of the fields that this host's ``io.Schema`` knows."""

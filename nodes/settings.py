@@ -26,18 +26,19 @@ def share_input(name: str, default: float, tooltip: str, *, optional: bool = Fal
     )
 
 
-def detail_input() -> io.Input:
+def detail_input(*, optional: bool = False) -> io.Input:
     return share_input(
         "detail",
         DEFAULT_DETAIL,
         "0 is painterly: strokes everywhere, small things get lost. 1 copies no strokes and takes only colors and "
         "contrast.",
+        optional=optional,
     )
 
 
-def strength_input(*, of_features: bool = False) -> io.Input:
+def strength_input(*, of_features: bool = False, optional: bool = False) -> io.Input:
     unchanged = "0 leaves the content's features as they are" if of_features else "0 leaves the picture as it is"
-    return share_input("strength", 1.0, f"{unchanged}, 1 paints it wholly in the style.")
+    return share_input("strength", 1.0, f"{unchanged}, 1 paints it wholly in the style.", optional=optional)
 
 
 def stroke_size_input() -> io.Input:
@@ -118,3 +119,33 @@ def patch_size_input() -> io.Input:
         tooltip="Size of the pieces that are copied from the style, odd. Larger ones keep longer strokes together.",
     )
     return advanced(patch_size)
+
+
+def mask_input(name: str, tooltip: str) -> io.Input:
+    """A mask that need not be wired."""
+    return io.Mask.Input(name, optional=True, tooltip=f"{tooltip} Of any size; one, or one for each frame.")
+
+
+def style_mask_inputs() -> list[io.Input]:
+    """Which part of a texture style and of a color style counts."""
+    return [
+        mask_input("style_mask", "Which part of the texture style is copied: white is, black counts as if cut away."),
+        mask_input("color_mask", "Likewise, which part of the color style the colors are taken from."),
+    ]
+
+
+def map_inputs() -> list[io.Input]:
+    """Settings that vary over the picture."""
+    return [
+        mask_input(
+            "detail_map",
+            "Detail for each pixel, in place of the number: black is painterly, white keeps faces and print.",
+        ),
+        mask_input(
+            "strength_map", "Strength for each pixel, in place of the number: black leaves the picture as it is."
+        ),
+        mask_input(
+            "stroke_map",
+            "Stroke size for each pixel, in place of the number: black is fine strokes, white the broadest.",
+        ),
+    ]

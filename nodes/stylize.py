@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import torch
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core.pipeline import Settings, frame_count, paint
 from ..artnet_core.transfer.mask import mask_count
-from .frames import collect, intermediate_dtype, pictures_of, sides_of, within_frame
+from .frames import collect, intermediate_dtype, masked, pictures_of, sides_of, with_alpha, within_frame
 from .kinds import CATEGORY, model_input, supported
 from .managed import ManagedModel, tiles
 from .settings import (
@@ -19,10 +16,12 @@ from .settings import (
     colors_from_input,
     detail_input,
     finish_input,
+    map_inputs,
     patch_size_input,
     steady_input,
     strength_input,
     stroke_size_input,
+    style_mask_inputs,
     style_size_input,
 )
 from .text import said
@@ -65,6 +64,8 @@ class Stylize(io.ComfyNode):
                 finish_input(),
                 steady_input(),
                 patch_size_input(),
+                *style_mask_inputs(),
+                *map_inputs(),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The painted pictures, of the size of the image.")],
             **supported(
@@ -93,13 +94,19 @@ class Stylize(io.ComfyNode):
         finish: int = 0,
         steady: bool = False,
         patch_size: int = 3,
+        style_mask: Tensor | None = None,
+        color_mask: Tensor | None = None,
+        detail_map: Tensor | None = None,
+        strength_map: Tensor | None = None,
+        stroke_map: Tensor | None = None,
     ) -> io.NodeOutput:
         pictures = pictures_of(image, "image")
-        texture = pictures_of(texture_style, "texture style")
+        texture = masked(pictures_of(texture_style, "texture style"), style_mask)
         color_style, color = color_picture(colors_from, image, color_style), None
         if color_style is not None:
-            color = pictures if color_style is image else pictures_of(color_style, "color style")
-        count = frame_count(pictures, texture, color, None if mask is None else mask_count(mask))
+            color = masked(pictures if color_style is image else pictures_of(color_style, "color style"), color_mask)
+        maps = {"detail_map": detail_map, "strength_map": strength_map, "stroke_map": stroke_map}
+        count = frame_count(pictures, texture, color, None if mask is None else mask_count(mask), **maps)
         empty = mask is not None and not (mask > 0).any()
 
         sides = [sides_of(image), sides_of(texture_style, style_size)]
@@ -110,14 +117,9 @@ class Stylize(io.ComfyNode):
         )
         settings = Settings(strength, detail, patch_size, steady, stroke_size, style_size, finish)
 
-        def frames() -> Iterator[Tensor]:
-            painted = paint(artnet, pictures, texture, color, settings, mask, tiles(), progress=within_frame(count))
-            for index, frame in enumerate(painted):
-                alpha = image[min(index, len(image) - 1)][None, ..., 3:].to(frame)
-                yield torch.cat([frame.movedim(1, -1), alpha], -1)
-
-        painted = collect(count, frames(), intermediate_dtype(), previewed=True)
-        return io.NodeOutput(painted, ui=said(warning="The mask is empty: nothing is painted." if empty else ""))
+        painted = paint(artnet, pictures, texture, color, settings, mask, tiles(), progress=within_frame(count), **maps)
+        result = collect(count, with_alpha(painted, image), intermediate_dtype(), previewed=True)
+        return io.NodeOutput(result, ui=said(warning="The mask is empty: nothing is painted." if empty else ""))
 
 
 def color_picture(colors_from: str, image: Tensor, color_style: Tensor | None) -> Tensor | None:

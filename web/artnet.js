@@ -1,6 +1,6 @@
 import { app } from "../../scripts/app.js";
 
-const COLORS = { ARTNET_MODEL: "#d9a441", ARTNET_FEATURES: "#c77dba" };
+const COLORS = { ARTNET_MODEL: "#d9a441", ARTNET_FEATURES: "#c77dba", ARTNET_REGION: "#6fb08a" };
 const TEXT = "artnet_text";
 
 // Values are saved by position. Those of version 0.1.0 stood in another order, and there were fewer of them or one of
@@ -33,7 +33,8 @@ function colorSlots(node) {
 // Vue nodes read a socket's color from a variable, which the page takes off the element itself for types it does not know.
 function colorSlotsOfVueNodes() {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(":root { --color-datatype-ARTNET_MODEL: #d9a441; --color-datatype-ARTNET_FEATURES: #c77dba; }");
+  const variables = Object.entries(COLORS).map(([type, color]) => `--color-datatype-${type}: ${color};`);
+  sheet.replaceSync(`:root { ${variables.join(" ")} }`);
   document.adoptedStyleSheets.push(sheet);
 }
 

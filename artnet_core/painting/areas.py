@@ -25,8 +25,18 @@ class Region:
         texture: the pictures whose strokes are copied.
         color: the pictures whose colours are taken; the texture's by default. The content itself keeps its colours.
         texture_mask: likewise, of the texture: which part of it is the style, as its sky for the sky; all by default.
-        settings: what is set for this region; as for the whole by default. Its strength, detail, patch size and style
-            size count.
+        settings: what is set for this region; as for the whole by default. Its strength, detail, patch size, stroke
+            size and style size count.
+        name: what errors call it; its number by default.
+
+    Example:
+        >>> from artnet_core.pipeline import Settings
+        >>> left = torch.zeros(64, 80)
+        >>> left[:, :40] = 1
+        >>> waves, streets = (artnet.Pictures.of(torch.rand(1, 3, 96, 96), name) for name in ("waves", "streets"))
+        >>> regions = [artnet.Region(left, waves), artnet.Region(1 - left, streets, settings=Settings(detail=0.1))]
+        >>> artnet.load().stylize(torch.rand(1, 3, 64, 80), regions=regions).shape
+        torch.Size([1, 3, 64, 80])
     """
 
     mask: Tensor
@@ -34,6 +44,7 @@ class Region:
     color: Pictures | None = None
     texture_mask: Tensor | None = None
     settings: Settings | None = None
+    name: str = ""
 
     @property
     def style(self) -> Pictures:
@@ -50,12 +61,14 @@ class Area:
         texture: gives the style whose strokes are copied; asked whenever it is needed.
         color: likewise, the style whose colours are taken, or the picture that is painted.
         settings: see :class:`Region`.
+        name: what errors call it.
     """
 
     mask: Tensor
     texture: Callable[[], Encoded]
     color: Callable[[], Encoded] | None = None
     settings: Settings | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +81,7 @@ class Style:
         settings: for this style.
         share: takes a longer side, and gives the style's share of each pixel, ``[1, 1, H, W]``; None is all.
         number: among the states of a video.
+        name: of the region, if it is one.
     """
 
     texture: Callable[[], Encoded]
@@ -75,10 +89,14 @@ class Style:
     settings: Settings
     share: Callable[[int], Tensor] | None
     number: int
+    name: str = ""
 
     @property
     def in_full_strength(self) -> Style:
         return replace(self, settings=replace(self.settings, strength=1.0))
+
+    def of_stroke_size(self, stroke_size: float) -> Style:
+        return replace(self, settings=replace(self.settings, stroke_size=stroke_size))
 
     def seen(self, content: Encoded) -> tuple[Encoded, Encoded | None]:
         """Texture and colour style.
@@ -89,7 +107,7 @@ class Style:
         texture, color = self.texture(), None if self.color is None else self.color()
         for name, style in (("texture style", texture), ("color style", color)):
             if style is not None and style is not content and not style.is_seen:
-                raise nothing_seen(name)
+                raise nothing_seen(f"{name} of {self.name}" if self.name else name)
         return texture, color
 
 
@@ -142,6 +160,12 @@ def for_area(settings: Settings, own: Settings | None) -> Settings:
     """What is set for an area: of its own settings those that do not concern the painting as a whole."""
     if own is None:
         return settings
-    return replace(
-        settings, strength=own.strength, detail=own.detail, patch_size=own.patch_size, style_size=own.style_size
-    )
+    return replace(own, steady=settings.steady, finish=settings.finish)
+
+
+def stroke_sizes(styles: Sequence[Style], side: int) -> Tensor | None:
+    """The stroke size of each pixel of a picture with this longer side, ``[1, 1, H, W]``; None where all have one."""
+    if len({style.settings.stroke_size for style in styles}) == 1:
+        return None
+    sizes = [style.share(side) * style.settings.stroke_size for style in styles if style.share is not None]
+    return torch.stack(sizes).sum(0).clamp(0, 1)

@@ -42,6 +42,11 @@ class Pictures:
         read: index to picture ``[1, 3, H, W]``, RGB, 0..1.
         weight: index to how much each pixel counts, ``[1, 1, h, w]`` of any size, 0..1: the picture's alpha, or a mask.
             What is 0 is neither content nor style. None, or a function that gives None, lets all of it count.
+
+    Example:
+        >>> waves = artnet.Pictures.of(torch.rand(3, 3, 60, 90), "waves", weights=torch.ones(60, 90).tril())
+        >>> waves.count, waves.at(2).shape
+        (3, torch.Size([1, 3, 60, 90]))
     """
 
     name: str

@@ -6,12 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from ..transfer.sandwich import DEFAULT_DETAIL
 from ..transfer.swap import check_patch_size
 
 # Pixels of the longer side of the smallest level at a stroke size of 1. At 0.5 it has four times as many: the same in a
 # picture of 512 pixels and in one of 4096.
 _BROADEST = 128
+
+# Stroke sizes of a map below this are none.
+_FINEST = 1e-6
 
 # A style is not reduced below this, or it would have too few patches to choose from.
 _SMALLEST_STYLE = 256
@@ -85,6 +90,24 @@ def level_sides(side: int, stroke_size: float) -> list[int]:
     if stroke_size > 0:
         halvings = max(0, round(math.log2(side / _BROADEST) + 2 * math.log2(stroke_size)))
     return [-(-side // 2**level) for level in range(halvings, -1, -1)]
+
+
+def drawn_share(side: int, stroke_sizes: Tensor, halvings: int) -> Tensor:
+    """How much of the painting of the next coarser level a level begins with, where stroke sizes vary.
+
+    Where strokes are fine a level begins with the photograph. A map of one value makes the levels of that number.
+
+    Args:
+        side: longer side of the picture in pixels.
+        stroke_sizes: any shape, 0..1.
+        halvings: how often the level is half of the picture.
+
+    Returns:
+        The same shape, 0..1; in between on either side of the stroke size from which :func:`level_sides` has the
+        coarser level.
+    """
+    wanted = math.log2(side / _BROADEST) + 2 * stroke_sizes.clamp(min=_FINEST).log2()
+    return (wanted - halvings + 0.5).clamp(0, 1)
 
 
 def style_side(native: int, level: int, full: int, settings: Settings) -> int:

@@ -17,25 +17,26 @@ def mask_count(mask: Tensor) -> int:
     return len(mask) if mask.ndim > 2 else 1
 
 
-def check_mask(mask: Tensor, count: int) -> Tensor:
+def check_mask(mask: Tensor, count: int, name: str = "mask") -> Tensor:
     """Brings a mask to the shape ``[1 or count, h, w]``.
 
     Args:
         mask: ``[h, w]`` or ``[1 or count, h, w]``; values outside of 0..1 are cut off where it is applied.
         count: number of pictures it is meant for.
+        name: what errors call it.
 
     Raises:
         ValueError: another shape, an empty mask, or values that are not finite.
     """
     frames = mask[None] if mask.ndim == 2 else mask
     if frames.ndim != 3:
-        raise ValueError(f"A mask must be a tensor [h, w] or [B, h, w], got {list(mask.shape)}.")
+        raise ValueError(f"The {name} must be a tensor [h, w] or [B, h, w], got {list(mask.shape)}.")
     if frames.numel() == 0:
-        raise ValueError(f"The mask is empty: its shape is {list(mask.shape)}.")
+        raise ValueError(f"The {name} is empty: its shape is {list(mask.shape)}.")
     if len(frames) not in (1, count):
-        raise ValueError(f"There are {len(frames)} masks for {count} pictures: give 1 mask or {count}.")
+        raise ValueError(f"There are {len(frames)} masks for {count} pictures: give 1 {name} or {count}.")
     if not torch.isfinite(frames).all():
-        raise ValueError("The mask has values that are not finite (NaN or infinity).")
+        raise ValueError(f"The {name} has values that are not finite (NaN or infinity).")
     return frames
 
 

@@ -23,6 +23,8 @@ SHOWN = (
     "model.ArtNet.encode",
     "model.ArtNet.decode",
     "model.ArtNet.stylize",
+    "painting.areas.Region",
+    "painting.pictures.Pictures",
     "pruning.zero_channels.prune_zero_channels",
     "transfer.adain.adain",
     "transfer.mix.mix_styles",

@@ -20,7 +20,7 @@ FLOORS = (
     {"painting", "pipeline"},
     {"model"},
     {"checkpoint", "pruning", "figures"},
-    {"compare", "batch", "commands", "cli", "__main__"},
+    {"compare", "scene", "batch", "commands", "cli", "__main__"},
 )
 
 # What pyproject names as dependencies, and torchvision, whose MobileNetV2 can be pruned.

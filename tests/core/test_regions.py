@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.pipeline import Encoded, Pictures, Region, Settings, paint
+from artnet_core.painting.settings import drawn_share
+from artnet_core.pipeline import Encoded, Pictures, Region, Settings, level_sides, paint
 from artnet_core.runtime import Tiles
 from artnet_core.scores import edge_ssim
 from artnet_core.transfer.adain import align, channel_statistics
@@ -398,8 +399,9 @@ def test_nothing_to_paint_with(model: artnet.ArtNet, small: Tensor, painting: Te
     with pytest.raises(ValueError, match="nothing to paint with"):
         next(paint(model, Pictures.of(small, "content"), None))
     hidden = Region(torch.ones(2, 2), Pictures.of(painting, "style"), texture_mask=torch.zeros(2, 2))
-    with pytest.raises(ValueError, match="Nothing of the texture style is seen"):
-        next(paint(model, Pictures.of(small, "content"), None, regions=[hidden]))
+    for region, name in ((hidden, "region 1"), (replace(hidden, name="sky"), "sky")):
+        with pytest.raises(ValueError, match=f"Nothing of the texture style of {name} is seen"):
+            next(paint(model, Pictures.of(small, "content"), None, regions=[region]))
     with pytest.raises(ValueError, match="one picture at a time"):
         transfer_regions(model.encode(small.repeat(2, 1, 1, 1)), [])
 
@@ -495,8 +497,11 @@ def test_maps_reach_into_regions(model: artnet.ArtNet, small: Tensor, painting: 
 
 def test_wrong_maps(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:
     content, style = Pictures.of(small, "content"), Pictures.of(painting, "style")
-    with pytest.raises(ValueError, match="not finite"):
-        next(paint(model, content, style, detail_map=torch.full((4, 4), float("nan"))))
+    nothing = torch.full((4, 4), float("nan"))
+    with pytest.raises(ValueError, match="The detail map has values that are not finite"):
+        next(paint(model, content, style, detail_map=nothing))
+    with pytest.raises(ValueError, match="The mask of sky has values that are not finite"):
+        next(paint(model, content, style, regions=[Region(nothing, style, name="sky")]))
     with pytest.raises(ValueError, match="detail map 2"):
         next(paint(model, Pictures.of(small.repeat(3, 1, 1, 1), "c"), style, detail_map=torch.ones(2, 4, 4)))
     with pytest.raises(ValueError, match="detail must lie"):
@@ -547,3 +552,90 @@ def test_the_default_dtype_changes_nothing(model: artnet.ArtNet, small: Tensor, 
         assert torch.equal(painted(), expected)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("steady", [False, True])
+def test_a_flat_stroke_map_is_the_number(model: artnet.ArtNet, photo: Tensor, painting: Tensor, steady: bool) -> None:
+    content, style = Pictures.of(photo, "content"), Pictures.of(painting, "style")
+    for size in (0.0, 0.7, 1.0):
+        wanted = next(paint(model, content, style, None, Settings(stroke_size=size, steady=steady)))
+        flat = torch.full((3, 5), size)
+        found = next(paint(model, content, style, None, Settings(steady=steady), stroke_map=flat))
+        assert (found - wanted).abs().max() < 1e-3, size
+
+
+def test_stroke_size_varies_over_the_picture(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    """Broad strokes at the left, fine ones at the right; in regions by their own settings too, and in each frame."""
+    content, style = Pictures.of(photo, "content"), Pictures.of(painting, "style")
+    left, right = halves(256, 256)
+    broad = next(paint(model, content, style, None, Settings(detail=0.1, stroke_size=1.0)))
+    maps = torch.cat([left, right, torch.zeros_like(left)])
+    varied = frames_of(paint(model, content, style, None, Settings(detail=0.1), stroke_map=maps))
+    regions = [
+        Region(left, style, settings=Settings(detail=0.1, stroke_size=1.0)),
+        Region(right, style, settings=Settings(detail=0.1)),
+    ]
+    own = next(paint(model, content, None, regions=regions))
+    fine = varied[2:]
+    assert torch.equal(fine, next(paint(model, content, style, None, Settings(detail=0.1))))
+    columns = {"left": slice(0, 96), "right": slice(160, 256)}
+    for found, broadly, finely in (
+        (varied[:1], "left", "right"),
+        (varied[1:2], "right", "left"),
+        (own, "left", "right"),
+    ):
+        for where, near, far in ((broadly, broad, fine), (finely, fine, broad)):
+            distances = [(found - x)[..., columns[where]].abs().mean() for x in (near, far)]
+            assert distances[0] < 0.7 * distances[1]
+
+
+def test_strokes_grow_smoothly_over_a_ramp(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    """No step shows where another level begins: what a level takes of the one before is a smooth share."""
+    ramp = torch.linspace(0, 1, 512).view(1, 1, 1, 512)
+    for halvings in (0, 1):
+        taken = drawn_share(512, ramp, halvings)
+        assert taken.min() == 0 and taken.max() == 1
+        assert (taken[..., 1:] - taken[..., :-1]).abs().max() < 0.03
+    assert level_sides(512, 1.0) == [128, 256, 512] and not drawn_share(512, torch.zeros(1), 0).any()
+    assert torch.isfinite(
+        next(paint(model, Pictures.of(photo, "c"), Pictures.of(painting, "s"), stroke_map=ramp[0]))
+    ).all()
+
+
+def test_a_video_whose_broadest_stroke_changes(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    """Frames have other levels than the one before, and each level goes on with its own strokes."""
+    frames, style = Pictures.of(photo.repeat(4, 1, 1, 1), "c"), Pictures.of(painting, "s")
+    maps = torch.tensor([1.0, 0.0, 1.0, 0.0]).view(4, 1, 1)
+    found = frames_of(paint(model, frames, style, None, Settings(steady=True), stroke_map=maps))
+    for first, again, other in ((0, 2, 1), (1, 3, 2)):
+        distances = [(found[first] - found[index]).abs().mean() for index in (again, other)]
+        assert distances[0] < 0.5 * distances[1]
+
+
+def test_the_library_in_one_call(model: artnet.ArtNet, small: Tensor, painting: Tensor, palette: Tensor) -> None:
+    """``model.stylize`` with everything that varies is the pipeline with it."""
+    frames, style_mask = torch.cat([small, small.flip(-1)]), torch.zeros(1, *painting.shape[2:])
+    style_mask[..., 40:160] = 1
+    left, right = halves(128, 144)
+    regions = [artnet.Region(left, artnet.Pictures.of(palette, "palette"))]
+    maps = {"detail_map": right, "strength_map": torch.cat([left, right]) * 0.5 + 0.5, "stroke_map": left}
+    found = model.stylize(
+        frames, painting, palette, mask=right, style_mask=style_mask, color_mask=left, regions=regions, **maps
+    )
+    wanted = paint(
+        model,
+        Pictures.of(frames, "content"),
+        Pictures.of(painting, "style", style_mask),
+        Pictures.of(palette, "color style", left),
+        Settings(),
+        right,
+        regions=regions,
+        **maps,
+    )
+    assert torch.equal(found, frames_of(wanted))
+    alone = model.stylize(small, regions=regions)
+    assert torch.equal(alone[..., 72:], small[..., 72:])
+    with pytest.raises(ValueError, match="nothing to paint with"):
+        model.stylize(small)
+    with pytest.raises(ValueError, match="batches do not fit together"):
+        model.stylize(frames, painting, mask=torch.ones(3, 4, 4))

@@ -119,7 +119,21 @@ def stylize(
     return Node(key, "ArtNet_Stylize", {"image": image, "texture_style": style, **wires}, values, top=top)
 
 
+def channel(key: str, of: str, color: str, title: str) -> Node:
+    """A mask that is one of the three colors of a picture."""
+    return Node(key, "ImageToMask", {"image": (of, 0)}, {"channel": color}, title)
+
+
+def region(key: str, title: str, mask: str, style: str, **wires: Wire) -> Node:
+    return Node(key, "ArtNet_Region", {"mask": (mask, 0), "texture_style": (style, 0), **wires}, title=title)
+
+
 CHELSEA, COFFEE, ASTRONAUT, ROCKET = (f"content/{name}.jpg" for name in ("chelsea", "coffee", "astronaut", "rocket"))
+CAMERA, CAMERA_PARTS, AUVERS_PARTS, FACE = (
+    f"regions/{name}"
+    for name in ("camera.jpg", "camera_sky_houses_lawn.png", "auvers_sky_houses_lawn.png", "astronaut_face.png")
+)
+PARTS = (("sky", "red"), ("houses", "green"), ("lawn", "blue"))
 AUVERS, WAVE, KANDINSKY, RENOIR, CASSATT, SNOW, POPPIES, SPRING = (
     f"style/{name}.jpg"
     for name in (
@@ -199,6 +213,134 @@ EXAMPLES: dict[str, Example] = {
         ),
         "save",
         (COFFEE, KANDINSKY),
+    ),
+    "Three styles on sky, houses and lawn": Example(
+        "## Three styles on sky, houses and lawn\nEach *ArtNet Region* is a mask and the style that is painted there; "
+        "*ArtNet Regions* paints all of them at once. The photographer is in no mask, so he stays as he is: wire a "
+        "*style of the rest* to paint him too. Switch *own settings* on for a region with a detail of its own. The "
+        "masks are the three colors of one picture; draw your own in the *Mask Editor* of *Load Image*.",
+        (
+            (picture("parts", CAMERA_PARTS, "Masks: red, green, blue"),),
+            tuple(
+                node
+                for (name, color), style in zip(PARTS, (WAVE, KANDINSKY, CASSATT), strict=True)
+                for node in (
+                    channel(name, "parts", color, f"Where the {name} {'are' if name == 'houses' else 'is'}"),
+                    picture(f"style_{name}", style, f"Style of the {name}"),
+                )
+            ),
+            (
+                *(region(f"region_{name}", name.capitalize(), name, f"style_{name}") for name, _ in PARTS),
+                picture("content", CAMERA, "Photograph"),
+            ),
+            (
+                Node(
+                    "paint",
+                    "ArtNet_Regions",
+                    {
+                        "image": ("content", 0),
+                        **{f"region_{number}": (f"region_{name}", 0) for number, (name, _) in enumerate(PARTS, 1)},
+                    },
+                    {"detail": 0.15, "stroke_size": 0.75, "style_size": 512},
+                ),
+            ),
+            (save(),),
+        ),
+        "save",
+        (WAVE, KANDINSKY, CASSATT),
+    ),
+    "Sky takes sky": Example(
+        "## Sky takes sky\nOne painting, and masks on both sides: the sky is painted with the painting's sky, houses "
+        "with its houses, the lawn with its grass. *Style mask* of *ArtNet Region* says which part of the style "
+        "counts; all else is as if it were cut away.",
+        (
+            (
+                picture("parts", CAMERA_PARTS, "Masks of the photograph"),
+                picture("style_parts", AUVERS_PARTS, "Masks of the style"),
+            ),
+            (
+                *(channel(name, "parts", color, f"Photograph: {name}") for name, color in PARTS),
+                *(channel(f"style_{name}", "style_parts", color, f"Style: {name}") for name, color in PARTS),
+                picture("style", AUVERS, "Style"),
+            ),
+            (
+                *(
+                    region(f"region_{name}", name.capitalize(), name, "style", style_mask=(f"style_{name}", 0))
+                    for name, _ in PARTS
+                ),
+                picture("content", CAMERA, "Photograph"),
+            ),
+            (
+                Node(
+                    "paint",
+                    "ArtNet_Regions",
+                    {
+                        "image": ("content", 0),
+                        **{f"region_{number}": (f"region_{name}", 0) for number, (name, _) in enumerate(PARTS, 1)},
+                    },
+                    {"detail": 0.15, "stroke_size": 0.75, "style_size": 512},
+                ),
+            ),
+            (save(),),
+        ),
+        "save",
+        (CAMERA, AUVERS),
+    ),
+    "A face keeps its detail": Example(
+        "## A face keeps its detail\n*Detail map* gives each pixel a detail of its own: the face has 1, all else 0.15. "
+        "*Stroke map* does the same for the size of strokes: black, fine strokes, on the face, white, the broadest, "
+        "around it. *Strength map* would leave parts of the photograph as they are.",
+        (
+            (picture("face", FACE, "Mask of the face"),),
+            (
+                Node("rest", "SolidMask", {}, {"value": 0.15}, "Detail of all else"),
+                channel("mask", "face", "red", "Face"),
+            ),
+            (
+                Node(
+                    "detail",
+                    "MaskComposite",
+                    {"destination": ("rest", 0), "source": ("mask", 0)},
+                    {"operation": "add"},
+                    "Detail map",
+                ),
+                Node("strokes", "InvertMask", {"mask": ("mask", 0)}, {}, "Stroke map"),
+                picture("content", ASTRONAUT, "Photograph"),
+                picture("style", SPRING, "Style"),
+            ),
+            (stylize(values={"style_size": 512}, detail_map=("detail", 0), stroke_map=("strokes", 0)),),
+            (save(),),
+        ),
+        "save",
+        (ASTRONAUT, SPRING),
+    ),
+    "A corner of a style": Example(
+        "## A corner of a style\nOnly what is white in *style mask* gives strokes and colors: here the upper right "
+        "corner, a blue sky. Move it with *x* and *y* of *Corner*. In place of the three mask nodes you can draw a "
+        "mask in the *Mask Editor* of *Load Image*.",
+        (
+            (
+                Node(
+                    "none", "SolidMask", {}, {"value": 0.0, "width": 594, "height": 462}, "Black, of the style's size"
+                ),
+                Node("some", "SolidMask", {}, {"value": 1.0, "width": 290, "height": 130}, "White, what is used of it"),
+            ),
+            (
+                Node(
+                    "corner",
+                    "MaskComposite",
+                    {"destination": ("none", 0), "source": ("some", 0)},
+                    {"x": 304, "y": 0, "operation": "add"},
+                    "Corner",
+                ),
+                picture("style", AUVERS, "Style"),
+                picture("content", CHELSEA, "Photograph"),
+            ),
+            (stylize(values={"detail": 0.2, "style_size": 512}, style_mask=("corner", 0)),),
+            (save(),),
+        ),
+        "save",
+        (CHELSEA, AUVERS),
     ),
     "Mix styles": Example(
         "## Mix styles\nStrokes come from all styles, the more the higher the weight, and the palette lies between "
@@ -607,9 +749,10 @@ def _output(key: str, slot: int, example: Example, info: Mapping[str, Any]) -> s
 def title_image(result: Image.Image, insets: tuple[str, ...]) -> Image.Image:
     """What an example makes, with what it makes it of in the corner."""
     title = ImageOps.fit(result.convert("RGB"), (TITLE_SIDE, TITLE_SIDE), Image.Resampling.LANCZOS)
+    side = min(INSET_SIDE, (TITLE_SIDE - INSET_MARGIN) // max(len(insets), 1) - INSET_MARGIN - 6)
     for index, name in enumerate(insets):
         with Image.open(PICTURES / name) as file:
-            inset = ImageOps.fit(file.convert("RGB"), (INSET_SIDE, INSET_SIDE), Image.Resampling.LANCZOS)
+            inset = ImageOps.fit(file.convert("RGB"), (side, side), Image.Resampling.LANCZOS)
         framed = ImageOps.expand(inset, 3, "white")
         top = TITLE_SIDE - INSET_MARGIN - framed.height
         title.paste(framed, (INSET_MARGIN + index * (framed.width + INSET_MARGIN), top))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core.pipeline import Pictures, Region, Settings, paint
 from artnet_core.transfer.methods import ALL_METHODS
 from artnet_core.transfer.mix import mix_styles
 
@@ -76,6 +77,47 @@ def part(model: artnet.ArtNet) -> dict[str, Tensor]:
     }
 
 
+BOLD = Settings(detail=0.15, stroke_size=0.75, style_size=512)
+
+
+def parts_of(name: str) -> Tensor:
+    """Masks of sky, houses and lawn, ``[3, H, W]``."""
+    return example(f"regions/{name}_sky_houses_lawn.png")[0]
+
+
+def in_regions(model: artnet.ArtNet, styles: tuple[str, str, str], style_masks: Sequence[Tensor | None]) -> Tensor:
+    pictures = {name: Pictures.of(style(name), name) for name in styles}
+    regions = [
+        Region(mask, pictures[name], texture_mask=style_mask)
+        for mask, name, style_mask in zip(parts_of("camera"), styles, style_masks, strict=True)
+    ]
+    content = Pictures.of(example("regions/camera.jpg"), "content")
+    return torch.cat(list(paint(model, content, None, None, BOLD, regions=regions)))
+
+
+def three_styles(model: artnet.ArtNet) -> dict[str, Tensor]:
+    return {"save": in_regions(model, ("great_wave", "composition_viii", "summertime"), (None, None, None))}
+
+
+def sky_takes_sky(model: artnet.ArtNet) -> dict[str, Tensor]:
+    return {"save": in_regions(model, ("village_street_in_auvers",) * 3, list(parts_of("auvers")))}
+
+
+def face(model: artnet.ArtNet) -> dict[str, Tensor]:
+    mask = example("regions/astronaut_face.png")[:, 0]
+    maps = {"detail_map": (0.15 + mask).clamp(max=1), "stroke_map": 1 - mask}
+    content, texture = (Pictures.of(x, "x") for x in (example("content/astronaut.jpg"), style("spring")))
+    return {"save": next(paint(model, content, texture, None, Settings(style_size=512), **maps))}
+
+
+def corner(model: artnet.ArtNet) -> dict[str, Tensor]:
+    mask = torch.zeros(1, 462, 594)
+    mask[:, :130, 304:] = 1
+    content = Pictures.of(example("content/chelsea.jpg"), "content")
+    texture = Pictures.of(style("village_street_in_auvers"), "style", mask)
+    return {"save": next(paint(model, content, texture, None, Settings(detail=0.2, style_size=512)))}
+
+
 def mix(model: artnet.ArtNet) -> dict[str, Tensor]:
     styles = [model.encode(example(f"style/{name}.jpg")) for name in ("great_wave", "spring")]
     content = model.encode(example("content/astronaut.jpg"))
@@ -113,6 +155,10 @@ EXPECTED: dict[str, Callable[[artnet.ArtNet], dict[str, Tensor]]] = {
     "Paint a picture (app)": app,
     "Strokes from one picture, colors from another": texture_and_color,
     "Paint only a part": part,
+    "Three styles on sky, houses and lawn": three_styles,
+    "Sky takes sky": sky_takes_sky,
+    "A face keeps its detail": face,
+    "A corner of a style": corner,
     "Mix styles": mix,
     "Encoder, transfer, decoder": parts,
     "Big print": big_print,

@@ -43,11 +43,11 @@ def test_a_case_is_the_same_each_time() -> None:
     assert chosen != list(names(40, 4))
 
 
-def _picture(content: bytes) -> Callable[[Path], object]:
+def _picture(content: bytes, size: int | None = None) -> Callable[[Path], object]:
     def read(folder: Path) -> object:
         path = folder / "picture.png"
         path.write_bytes(content)
-        return read_picture(path)
+        return read_picture(path, size)
 
     return read
 
@@ -94,7 +94,7 @@ def _narrow_map(_folder: Path) -> object:
     return mix_styles([replace(style, data=noise(0, 2, 2)), style], [1.0, 1.0])
 
 
-_PNG = plain_picture("PNG", "RGB")
+_PNG, _GIF = plain_picture("PNG", "RGB"), plain_picture("GIF", "P")
 FOUND: dict[str, Callable[[Path], object]] = {
     "a sparse picture": lambda _: check_images(noise(0, 4, 4).to_sparse()),
     "a picture on the meta device": lambda _: check_images(noise(0, 4, 4).to("meta")),
@@ -109,6 +109,7 @@ FOUND: dict[str, Callable[[Path], object]] = {
     "a model whose paintings overflow": _overflowing_model,
     "a calibration that is a number": lambda _: artnet.prune_zero_channels(fast_model(), 0.5),  # type: ignore[arg-type]
     "a PNG with a short header": _picture(_PNG[:8] + b"\0\0\0\x04" + _PNG[12:]),
+    "a GIF that claims 65535 x 65535 pixels, and is made smaller": _picture(_GIF[:6] + b"\xff" * 4 + _GIF[10:], 16),
     "a device that commands the terminal": _stylize("--device", "\x1b[2J"),
     "a device that torch has no module for": _stylize("--device", "hpu"),
     "a device without data": _stylize("--device", "meta"),
@@ -153,6 +154,7 @@ def test_what_counts_as_a_documented_error(message: str, wrong: str) -> None:
         (SystemExit(1), Outcome.FAULT),
         (AssertionError("The painting is wrong."), Outcome.FAULT),
         (RuntimeError("Out of memory."), Outcome.FAULT),
+        (MemoryError("There is not enough memory for this picture."), Outcome.FAULT),
         (RecursionError("maximum recursion depth exceeded."), Outcome.FAULT),
     ],
 )
@@ -162,3 +164,13 @@ def test_outcomes(raised: BaseException | None, outcome: Outcome, tmp_path: Path
             raise raised
 
     assert verdict(lambda _source, _folder: run, "case", tmp_path).outcome is outcome
+
+
+def test_a_case_that_cannot_be_made_is_a_fault(tmp_path: Path) -> None:
+    """Also where what it raises is a sentence; and the cases after it are run."""
+
+    def kind(_source: random.Random, _folder: Path) -> Run:
+        raise ValueError("The picture is empty.")
+
+    found = verdict(kind, "case", tmp_path)
+    assert found.outcome is Outcome.FAULT and "could not be made" in found.why

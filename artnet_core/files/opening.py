@@ -32,8 +32,8 @@ _SUBFILE = 254  # a tag of TIFF files
 
 _LIMIT = threading.Lock()
 
-# Beyond Pillow's limit. Pictures have a hundred pixels in a byte at most, a blank page in a PNG file 8,256; what claims
-# more is damaged, or was made to fill the memory.
+# Where Pillow begins to warn. Pictures have a hundred pixels in a byte at most, a blank page in a PNG file 8,256; what
+# claims more is damaged, or was made to fill the memory.
 _MOST_PIXELS_IN_A_BYTE = 10_000
 
 _BYTES_OF_A_PIXEL = 8  # while it is made smaller: Pillow takes 4, and as many for it in other colours
@@ -157,14 +157,14 @@ def _open_with_pillow(source: Path | io.BytesIO, no_limit: bool) -> Image.Image:
             image = Image.open(source, formats=_formats())
         finally:
             Image.MAX_IMAGE_PIXELS = limit
-    if no_limit and image.width * image.height > 2 * (limit or 0):
+    if image.width * image.height > (limit or 0):
         stored = source.stat().st_size if isinstance(source, Path) else source.getbuffer().nbytes
         _check_claim(image, stored)
     return image
 
 
 def _check_claim(image: Image.Image, stored: int) -> None:
-    """Raises ValueError where a picture beyond the limit claims more pixels than its file can hold, or the memory."""
+    """Raises ValueError where a large picture claims more pixels than its file can hold, or the memory."""
     pixels = image.width * image.height
     if pixels > stored * _MOST_PIXELS_IN_A_BYTE:
         raise ValueError(f"it claims {image.width} x {image.height} pixels, but has only {stored:,} bytes")

@@ -18,7 +18,7 @@ from artnet_core.transfer.mix import mix_styles
 from .campaign import KINDS, names, run_case
 from .commands import run_command
 from .outcomes import Outcome, Run, verdict, what_is_wrong
-from .pictures import plain_picture
+from .pictures import animation, plain_picture
 from .tensors import check_painting, fast_model, noise
 
 CASES = 1000
@@ -95,6 +95,7 @@ def _narrow_map(_folder: Path) -> object:
 
 
 _PNG, _GIF = plain_picture("PNG", "RGB"), plain_picture("GIF", "P")
+_WEBP = animation("WEBP")
 FOUND: dict[str, Callable[[Path], object]] = {
     "a sparse picture": lambda _: check_images(noise(0, 4, 4).to_sparse()),
     "a picture on the meta device": lambda _: check_images(noise(0, 4, 4).to("meta")),
@@ -110,6 +111,7 @@ FOUND: dict[str, Callable[[Path], object]] = {
     "a calibration that is a number": lambda _: artnet.prune_zero_channels(fast_model(), 0.5),  # type: ignore[arg-type]
     "a PNG with a short header": _picture(_PNG[:8] + b"\0\0\0\x04" + _PNG[12:]),
     "a GIF that claims 65535 x 65535 pixels, and is made smaller": _picture(_GIF[:6] + b"\xff" * 4 + _GIF[10:], 16),
+    "a WebP that claims 34 x 4194325 pixels": _picture(_WEBP.replace(b"\x21\0\0\x14\0\0", b"\x21\0\0\x14\0\x40", 1)),
     "a device that commands the terminal": _stylize("--device", "\x1b[2J"),
     "a device that torch has no module for": _stylize("--device", "hpu"),
     "a device without data": _stylize("--device", "meta"),

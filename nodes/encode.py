@@ -4,7 +4,7 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features
-from .frames import collect, pictures_of
+from .frames import collect, pictures_of, within_frame
 from .kinds import CATEGORY, FeatureMaps, model_input, supported
 from .managed import ManagedModel, tiles
 
@@ -39,11 +39,11 @@ def encode(model: ManagedModel, image: Tensor, name: str) -> Features:
     """The features of an IMAGE, on the host's intermediate device; ``name`` is what errors call it."""
     pictures = pictures_of(image, name)
     height, width = image.shape[1:3]
-    artnet, rows = model.ready(height, width), tiles()
+    artnet, rows, watch = model.ready(height, width), tiles(), within_frame(len(image))
 
     def encoded(index: int) -> Tensor:
         picture = pictures.at(index)
-        return rows.run(height, lambda tile: artnet.encode(picture, tile)).data
+        return rows.run(height, lambda tile: artnet.encode(picture, tile, progress=watch)).data
 
     data = collect(len(image), map(encoded, range(len(image))))
     return Features(data, artnet.layers, artnet.stride, (height, width), artnet.id)

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import artnet_core as artnet
+from artnet_core.files.profiles import srgb_profile
 from artnet_core.images import check_images, read_picture
 from artnet_core.transfer.mix import mix_styles
 
 from .campaign import KINDS, names, run_case
 from .commands import run_command
 from .outcomes import Outcome, Run, verdict, what_is_wrong
-from .pictures import animation, plain_picture
+from .pictures import animation, check_picture, plain_picture
 from .tensors import check_painting, fast_model, noise
 
 CASES = 1000
@@ -94,6 +96,14 @@ def _narrow_map(_folder: Path) -> object:
     return mix_styles([replace(style, data=noise(0, 2, 2)), style], [1.0, 1.0])
 
 
+def _picture_with_odd_profile(folder: Path) -> object:
+    path = folder / "picture.png"
+    profile = srgb_profile()
+    Image.new("RGB", (8, 8)).save(path, icc_profile=profile[:16] + b"\x1b[2J" + profile[20:])
+    check_picture(read_picture(path))
+    return None
+
+
 _PNG, _GIF = plain_picture("PNG", "RGB"), plain_picture("GIF", "P")
 _WEBP = animation("WEBP")
 FOUND: dict[str, Callable[[Path], object]] = {
@@ -112,6 +122,7 @@ FOUND: dict[str, Callable[[Path], object]] = {
     "a PNG with a short header": _picture(_PNG[:8] + b"\0\0\0\x04" + _PNG[12:]),
     "a GIF that claims 65535 x 65535 pixels, and is made smaller": _picture(_GIF[:6] + b"\xff" * 4 + _GIF[10:], 16),
     "a WebP that claims 34 x 4194325 pixels": _picture(_WEBP.replace(b"\x21\0\0\x14\0\0", b"\x21\0\0\x14\0\x40", 1)),
+    "a profile for pictures of a kind that commands the terminal": _picture_with_odd_profile,
     "a device that commands the terminal": _stylize("--device", "\x1b[2J"),
     "a device that torch has no module for": _stylize("--device", "hpu"),
     "a device without data": _stylize("--device", "meta"),

@@ -100,6 +100,15 @@ def animation(kind: str) -> bytes:
     return _saved(kind, "RGB", save_all=True, append_images=frames, **timing)
 
 
+def every_picture() -> list[bytes]:
+    """One file of each kind there is."""
+    return [
+        *(plain_picture(kind, mode) for kind, mode in _PLAIN),
+        *(_rich_picture(kind, mode) for kind, mode in _RICH),
+        *map(animation, _ANIMATED),
+    ]
+
+
 def _image(mode: str) -> Image.Image:
     values = np.random.default_rng(0).integers(0, 256, (21, 34, 3), dtype=np.uint8)
     picture = Image.fromarray(values)

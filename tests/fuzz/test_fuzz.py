@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -187,3 +190,14 @@ def test_a_case_that_cannot_be_made_is_a_fault(tmp_path: Path) -> None:
 
     found = verdict(kind, "case", tmp_path)
     assert found.outcome is Outcome.FAULT and "could not be made" in found.why
+
+
+@pytest.mark.parametrize("kind", ["picture", "model"])
+def test_guided_by_coverage(kind: str) -> None:
+    """A few cases, where atheris is installed: it ends well, and has found ways through the code."""
+    pytest.importorskip("atheris")
+    command = [sys.executable, "-m", "tests.fuzz.coverage", kind, "-runs=300", "-seed=1"]
+    run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    covered = [int(count) for count in re.findall(r"cov: (\d+)", run.stderr)]
+    assert covered[-1] > 50

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import errno
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,6 +35,7 @@ from .images import (
 from .model import ArtNet
 from .options import COLOR_OF_CONTENT, settings_of
 from .pipeline import MOST_STYLES_KEPT, Area, Encoded, Pictures, Settings, paint_frame
+from .progress import Progress, ignore, in_turn
 from .runtime import Tiles
 from .scene import Masks, Scene
 from .transfer.mask import mask_images
@@ -47,6 +50,9 @@ WeightedStyles = tuple[tuple[Path, float], ...]
 _PAGES = (".tif", ".tiff")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _MOST_NAMES = 3
+
+# Between two looks at how far a picture is: each is a line in a file that the output goes to.
+_SECONDS_ON_TERMINAL, _SECONDS_ELSEWHERE = 0.1, 2.0
 
 
 @dataclass(frozen=True)
@@ -211,12 +217,21 @@ class MixedStyles(Encoded):
     def side(self) -> int:
         return max(style.side for style in self._styles)
 
-    def features(self, side: int) -> Features:
+    def pixels_to_encode(self, side: int) -> float:
+        return sum(self._pixels(side))
+
+    def features(self, side: int, progress: Progress = ignore) -> Features:
         if side not in self._mixed:
-            sides = (max(1, round(side * style.side / self.side)) for style in self._styles)
-            parts = [style.features(each) for style, each in zip(self._styles, sides, strict=True)]
-            self._mixed[side] = mix_styles(parts, self._weights)
+            each = zip(self._styles, self._sides(side), in_turn(progress, *self._pixels(side)), strict=True)
+            encoded = [style.features(own_side, of_style) for style, own_side, of_style in each]
+            self._mixed[side] = mix_styles(encoded, self._weights)
         return self._mixed[side]
+
+    def _sides(self, side: int) -> list[int]:
+        return [max(1, round(side * style.side / self.side)) for style in self._styles]
+
+    def _pixels(self, side: int) -> list[float]:
+        return [style.pixels_to_encode(own) for style, own in zip(self._styles, self._sides(side), strict=True)]
 
 
 class _Painter:
@@ -328,13 +343,14 @@ class _Painter:
         frames = 1 if options.first_frame else frame_total(job.content)
         check_target(job.target, frames=frames, depth=options.depth)
 
+        of_frames = in_turn(self._progress.of_picture, *[1] * frames)
+
         def painted() -> Iterator[Picture]:
             for index, picture in enumerate(islice(read_frames(job.content, options.size), frames)):
                 check_target(job.target, picture.alpha is not None, frames, options.depth)
                 if index == 0:
                     self._say_notes(job.content, picture)
-                progress = _part(self._progress.of_picture, index, frames)
-                rgb = self._paint_picture(picture, texture, progress, job, index)
+                rgb = self._paint_picture(picture, texture, of_frames[index], job, index)
                 metadata = picture.metadata
                 if options.strip_metadata:
                     metadata = Metadata(duration=metadata.duration, plays=metadata.plays)
@@ -345,7 +361,7 @@ class _Painter:
         self._progress.next()
 
     def _paint_picture(
-        self, picture: Picture, texture: Encoded | None, progress: Callable[[float], None], job: Job, frame: int
+        self, picture: Picture, texture: Encoded | None, progress: Progress, job: Job, frame: int
     ) -> Tensor:
         content = Encoded(self._model, picture.rgb, self._tiles, picture.alpha)
         color = content if self._options.color == COLOR_OF_CONTENT else self._color
@@ -404,6 +420,8 @@ class _Progress:
     def __init__(self, total: int) -> None:
         self._total = total
         self._done = 0
+        self._every = _SECONDS_ON_TERMINAL if sys.stderr.isatty() else _SECONDS_ELSEWHERE
+        self._shown = -math.inf
         form = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
         self._bar = tqdm(total=max(total, 1), bar_format=form, disable=total == 0, mininterval=0)
         self._ended = threading.Event()
@@ -416,11 +434,12 @@ class _Progress:
 
     def of_picture(self, share: float) -> None:
         """How much of the current picture is painted, 0..1."""
-        self._show(share)
+        if time.monotonic() - self._shown >= self._every:
+            self._show(share)
 
     def of_nothing(self, _share: float) -> None:
         """Work that is no part of a picture to be written; keeps the clock moving."""
-        self._show(0)
+        self.of_picture(0)
 
     def next(self) -> None:
         self._done += 1
@@ -437,6 +456,7 @@ class _Progress:
     def _show(self, share: float) -> None:
         self._bar.n = min(self._done + share, self._total)
         self._bar.set_postfix_str(f"{self._done}/{self._total}", refresh=True)
+        self._shown = time.monotonic()
 
     def _tick(self) -> None:
         while not self._ended.wait(1):
@@ -445,11 +465,6 @@ class _Progress:
 
 def _same(encoded: Encoded) -> Encoded:
     return encoded
-
-
-def _part(progress: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:
-    """Progress of the picture ``index`` of ``count`` as progress of all of them."""
-    return lambda share: progress((index + share) / count)
 
 
 def _say_skipped(folder: Path, skipped: Sequence[Path]) -> None:

@@ -18,6 +18,7 @@ from .network.cosines import dct, dct_filters
 from .network.decoder import Decoder
 from .network.encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
 from .pipeline import Pictures, Region, Settings, frame_count, paint
+from .progress import Progress, ignore, in_turn
 from .runtime import tile_bounds
 from .transfer.mask import check_mask, mask_count, resize_mask
 from .transfer.sandwich import DEFAULT_DETAIL
@@ -135,7 +136,13 @@ class ArtNet(nn.Module):
         self._fingerprint = self.fingerprint
         return self.eval().requires_grad_(False)
 
-    def encode(self, images: Tensor, tile: int | None = None, weight: Tensor | None = None) -> Features:
+    def encode(
+        self,
+        images: Tensor,
+        tile: int | None = None,
+        weight: Tensor | None = None,
+        progress: Progress = ignore,
+    ) -> Features:
         """Encodes pictures of any size from 1x1.
 
         Args:
@@ -144,6 +151,7 @@ class ArtNet(nn.Module):
                 the encoder's receptive field, so less memory costs time, never the result.
             weight: ``[h, w]`` or ``[1 or B, h, w]`` of any size, 0..1: alpha, or a mask. What is 0 is neither content
                 nor style: whatever lies hidden there, the features are the same. All counts by default.
+            progress: is told which share is done.
 
         Returns:
             Features whose data is ``[B, C, ceil(H / 16) * 16 / stride, ceil(W / 16) * 16 / stride]``, on the
@@ -165,22 +173,27 @@ class ArtNet(nn.Module):
         # Brighter than white, as HDR pictures are, some features would exceed the range of float16.
         padded = pad_images(images.to(self.device, self.image_dtype).clamp(0, 1))
         height = padded.shape[-2]
-        tiles = []
-        for top, bottom in tile_bounds(MARGIN, height - MARGIN, tile):
+        tiles, rows = [], list(tile_bounds(MARGIN, height - MARGIN, tile))
+        of_tiles = in_turn(progress, *(bottom - top for top, bottom in rows))
+        for (top, bottom), of_tile in zip(rows, of_tiles, strict=True):
             above, below = max(top - RECEPTIVE_RADIUS, 0), min(bottom + RECEPTIVE_RADIUS, height)
-            tiles.append(self.aggregate(padded[..., above:below, :], top - above, below - bottom))
+            tiles.append(self.aggregate(padded[..., above:below, :], top - above, below - bottom, of_tile))
         data = torch.cat(tiles, -2) if len(tiles) > 1 else tiles[0]
         size = images.shape[-2], images.shape[-1]
         return Features(data, self.layers, self.stride, size, self.id).weighted(weight)
 
-    def aggregate(self, padded: Tensor, cut_top: int = MARGIN, cut_bottom: int = MARGIN) -> Tensor:
+    def aggregate(
+        self, padded: Tensor, cut_top: int = MARGIN, cut_bottom: int = MARGIN, progress: Progress = ignore
+    ) -> Tensor:
         """The features ``[B, C, h, w]`` of pictures that :func:`pad_images` padded, aggregated and cut as there."""
 
         def layers() -> Iterator[tuple[int, Tensor]]:
-            for name, block in self.encoder.blocks(padded, self.dtype, self.stride):
+            for number, (name, block) in enumerate(self.encoder.blocks(padded, self.dtype, self.stride), 1):
                 yield self.stride if name == "conv1" else BLOCK_STRIDES[name], block
                 del block  # while the next one is made
+                progress(number / len(self.layers))
             yield self.stride, dct(padded, self._dct_filters(padded))
+            progress(1.0)
 
         channels = sum(self.layers.values())
         return aggregate(layers(), channels, self.stride, self.feature_dtype, cut_top, cut_bottom)
@@ -193,12 +206,13 @@ class ArtNet(nn.Module):
                 self._filters = {key: dct_filters(self.stride).to(images.dtype).to(images.device)}
         return self._filters[key]
 
-    def decode(self, features: Features, tile: int | None = None) -> Tensor:
+    def decode(self, features: Features, tile: int | None = None, progress: Progress = ignore) -> Tensor:
         """Features to pictures of the size they were taken at.
 
         Args:
             features: of this model.
             tile: as in :meth:`encode`.
+            progress: likewise.
 
         Returns:
             ``[B, 3, H, W]``, float32, clamped to 0..1, on the model's device.
@@ -221,10 +235,12 @@ class ArtNet(nn.Module):
         height, width = features.size
         data = features.data.to(self.device, self.dtype)
         images = torch.empty(len(data), 3, height, width, dtype=torch.float32, device=self.device)
-        for top, bottom in tile_bounds(0, height, tile):
+        rows = list(tile_bounds(0, height, tile))
+        of_tiles = in_turn(progress, *(bottom - top for top, bottom in rows))
+        for (top, bottom), of_tile in zip(rows, of_tiles, strict=True):
             first, last = top // self.stride, -(-bottom // self.stride)
             above = max(first - self.decoder.receptive_radius, 0)
-            decoded = self.decoder(data[..., above : last + self.decoder.receptive_radius, :])
+            decoded = self.decoder(data[..., above : last + self.decoder.receptive_radius, :], progress=of_tile)
             offset = (first - above) * self.stride
             images[..., top:bottom, :] = decoded[..., offset : offset + bottom - top, :width].clamp_(0, 1)
         capturing = images.is_cuda and torch.cuda.is_current_stream_capturing()

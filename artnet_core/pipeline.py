@@ -25,11 +25,12 @@ from .painting.level import Level, paint_level
 from .painting.pictures import Coder as Coder
 from .painting.pictures import Encoded as Encoded
 from .painting.pictures import Pictures as Pictures
-from .painting.settings import DEFAULTS, drawn_share, ignore
-from .painting.settings import Progress as Progress
+from .painting.settings import DEFAULTS, drawn_share
 from .painting.settings import Settings as Settings
 from .painting.settings import level_sides as level_sides
 from .painting.settings import style_side as style_side
+from .progress import Progress as Progress
+from .progress import ignore, in_turn
 from .resizing import enlarge, resize
 from .runtime import Tiles, multiplies_bfloat16
 from .transfer.mask import check_mask, mask_count, mask_images, resize_mask
@@ -254,7 +255,7 @@ def paint_frame(
     if temporal is not None:
         temporal.extend(TemporalState() for _ in range(len(temporal), len(sides) * (len(areas) + 1)))
     # A step of the finish takes about half of what painting takes.
-    total, done = sum(side**2 for side in sides) + full**2 * settings.finish / 2, 0.0
+    *of_levels, of_finish = in_turn(progress, *(side**2 for side in sides), full**2 * settings.finish / 2)
     below: Tensor | None = None  # the photograph of the level before
     painted: Tensor | None = None
     width = len(areas) + 1  # states of each level
@@ -275,16 +276,12 @@ def paint_frame(
             None if of_detail is None else resize(of_detail, side),
             None if of_strength is None or side < full else of_strength,
             tiles,
+            of_levels[-1 - halvings],
         )
         below = picture
-        done += side**2
-        progress(done / total)
     assert painted is not None
     if settings.finish > 0:
-        rest = total - done
-        painted = _finish(
-            model, content, painted, styles, of_strength, lambda share: progress((done + share * rest) / total)
-        )
+        painted = _finish(model, content, painted, styles, of_strength, of_finish)
     if layout is None or texture is not None or (layout.covered >= 1).all():
         return painted
     return mask_images(content.original, painted, layout.covered)
@@ -305,7 +302,7 @@ def _finish(
         if isinstance(strength, Tensor) or strength > 0:
             look = partial(_look, content, style)
             where = _where(content, style, strength_map)
-            goals.append(Goal(cache(look) if len(styles) <= _MOST_STYLES_KEPT else look, where))
+            goals.append(Goal(cache(look) if len(styles) <= MOST_STYLES_KEPT else look, where))
     finished = finish_parts(
         model.encoder,
         painted,

@@ -7,7 +7,7 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features
-from .frames import collect, masked, pictures_of
+from .frames import collect, masked, pictures_of, within_frame
 from .kinds import CATEGORY, FeatureMaps, model_input, supported
 from .managed import ManagedModel, tiles
 from .settings import mask_input
@@ -47,12 +47,12 @@ def encode(model: ManagedModel, image: Tensor, name: str, mask: Tensor | None = 
     """
     pictures = masked(pictures_of(image, name), mask)
     height, width = image.shape[1:3]
-    artnet, rows = model.ready(height, width), tiles()
+    artnet, rows, watch = model.ready(height, width), tiles(), within_frame(pictures.count)
     weights: list[Tensor | None] = []
 
     def encoded(index: int) -> Tensor:
         picture = pictures.encoded(artnet, index, rows)
-        features = picture.features(picture.side)
+        features = picture.features(picture.side, watch)
         weights.append(features.weight)
         return features.data
 

@@ -112,11 +112,14 @@ def collect(
 def within_frame(count: int) -> Progress:
     """Watches each of ``count`` frames while it is painted: the user may cancel, and a single one has its own bar."""
     bar = comfy.utils.ProgressBar(100) if count == 1 else None
+    shown = 0
 
     def watch(share: float) -> None:
+        nonlocal shown
         mm.throw_exception_if_processing_interrupted()
-        if bar is not None:
-            bar.update_absolute(round(100 * share), 100)
+        if bar is not None and round(100 * share) != shown:
+            shown = round(100 * share)
+            bar.update_absolute(shown, 100)
 
     return watch
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import io
+import math
+import os
 import struct
 import threading
 import warnings
@@ -29,6 +31,12 @@ _PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"
 _SUBFILE = 254  # a tag of TIFF files
 
 _LIMIT = threading.Lock()
+
+# Where Pillow begins to warn. Pictures have a hundred pixels in a byte at most, a blank page in a PNG file 8,256; what
+# claims more is damaged, or was made to fill the memory.
+_MOST_PIXELS_IN_A_BYTE = 10_000
+
+_BYTES_OF_A_PIXEL = 8  # while it is made smaller: Pillow takes 4, and as many for it in other colours
 
 
 class PictureError(ValueError):
@@ -146,9 +154,34 @@ def _open_with_pillow(source: Path | io.BytesIO, no_limit: bool) -> Image.Image:
         try:
             if no_limit:
                 Image.MAX_IMAGE_PIXELS = None
-            return Image.open(source, formats=_formats())
+            image = Image.open(source, formats=_formats())
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+    if image.width * image.height > (limit or 0):
+        stored = source.stat().st_size if isinstance(source, Path) else source.getbuffer().nbytes
+        _check_claim(image, stored)
+    return image
+
+
+def _check_claim(image: Image.Image, stored: int) -> None:
+    """Raises ValueError where a large picture claims more pixels than its file can hold, or the memory."""
+    pixels = image.width * image.height
+    if pixels > stored * _MOST_PIXELS_IN_A_BYTE:
+        raise ValueError(f"it claims {image.width} x {image.height} pixels, but has only {stored:,} bytes")
+    needed, there = pixels * _BYTES_OF_A_PIXEL, _machine_memory()
+    if needed > there and image.format not in ("JPEG", "MPO"):  # of these only a part is decoded
+        raise ValueError(
+            f"its {image.width} x {image.height} pixels take {needed / 2**30:.0f} GB of memory, and this machine has "
+            f"{there / 2**30:.0f}: make a smaller copy"
+        )
+
+
+def _machine_memory() -> float:
+    """Bytes of memory that this machine has."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows does not say
+        return math.inf
 
 
 def _open_png(path: Path, data: bytes, no_limit: bool, whole: bool) -> PictureFile:

@@ -133,7 +133,10 @@ def icc_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         kind = source.profile.xcolor_space.strip()
         if kind == "RGB" and image.mode == "L":
             image = image.convert("RGB")
-        if {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}.get(kind) != image.mode:
+        mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}.get(kind)
+        if mode is None:
+            raise ValueError("there are no such pictures")  # and what it says may hold anything
+        if mode != image.mode:
             raise ProfileError(f"its colour profile is for {kind} pictures, and it is taken as sRGB")
         target = ImageCms.createProfile("sRGB")
         intent = ImageCms.Intent.RELATIVE_COLORIMETRIC

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..progress import Progress, ignore, in_turn
 from .cosines import CHANNELS as DCT_CHANNELS
 from .ops import chunk_elements
 
@@ -75,20 +76,23 @@ class Decoder(nn.Module):
         pixels = sum(len(widths) * stride for stride, widths in self.stages.items())  # the 1x1 counted as a 3x3
         return math.ceil((pixels + 2) / max(self.stages))
 
-    def forward(self, features: Tensor, whole: bool = False) -> Tensor:
+    def forward(self, features: Tensor, whole: bool = False, progress: Progress = ignore) -> Tensor:
         """Features ``[B, C, h, w]`` to RGB images ``[B, 3, h * stride, w * stride]``, about 0..1, not clamped.
 
         Args:
             features: aggregated.
             whole: calls every layer once, for callers that look at single layers. By default the last stage goes over
                 large maps some rows at a time, with the same result.
+            progress: is told which share is done.
         """
         *strides, last = self.stages
+        *of_stages, of_last = in_turn(progress, *[1] * len(self.stages))
         x = features
-        for stride in strides:
+        for stride, of_stage in zip(strides, of_stages, strict=True):
             x = with_border(self._stage(stride, x), positions_read(self.rim(stride // 2), 2))
+            of_stage(1.0)
         cosines = with_border(features[:, -DCT_CHANNELS:], positions_read(self.rim(last), strides[0] // last))
-        return self._last_stage(x, cosines, features.shape[2], whole)
+        return self._last_stage(x, cosines, features.shape[2], whole, of_last)
 
     def _stage(self, stride: int, x: Tensor, cosines: Tensor | None = None) -> Tensor:
         """``[B, C, h, w]`` to ``[B, width, H / stride, W / stride]``, the last stage's with a border for the head."""
@@ -104,7 +108,7 @@ class Decoder(nn.Module):
             x = F.relu(conv(x), inplace=True)  # a position less at each border
         return x
 
-    def _last_stage(self, x: Tensor, cosines: Tensor, rows: int, whole: bool) -> Tensor:
+    def _last_stage(self, x: Tensor, cosines: Tensor, rows: int, whole: bool, progress: Progress) -> Tensor:
         """The last stage and the head, from what both read with its border, some rows at a time.
 
         All maps of a picture's resolution are here. A piece of them fits a CPU's caches, and memory that is used again
@@ -115,6 +119,7 @@ class Decoder(nn.Module):
             cosines: for the skip connection, ``[B, 40, h', w']``.
             rows: of the features.
             whole: whether all at once.
+            progress: is told which share of the stage is done.
         """
         stride, first_stride = min(self.stages), max(self.stages)
         # What a row of the features becomes here, in values and in rows of both inputs.
@@ -129,6 +134,7 @@ class Decoder(nn.Module):
             piece = x[:, :, rows_of_x * top : rows_of_x * end + border_of_x]
             piece = self._stage(stride, piece, cosines[:, :, top : end + border_of_cosines])
             pieces.append(F.pixel_shuffle(self.head(piece), 2))
+            progress(end / rows)
         return torch.cat(pieces, 2) if len(pieces) > 1 else pieces[0]
 
 

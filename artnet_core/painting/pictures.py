@@ -12,6 +12,7 @@ from torch import Tensor
 from ..features import Features
 from ..images import check_images, fill_hidden
 from ..network.encoder import Encoder
+from ..progress import Progress, ignore
 from ..resizing import resize
 from ..runtime import Tiles
 from ..transfer.mask import check_mask, mask_count, resize_mask
@@ -27,9 +28,9 @@ class Coder(Protocol):
     @property
     def device(self) -> torch.device: ...
 
-    def encode(self, images: Tensor, tile: int | None = None) -> Features: ...
+    def encode(self, images: Tensor, tile: int | None = None, *, progress: Progress = ignore) -> Features: ...
 
-    def decode(self, features: Features, tile: int | None = None) -> Tensor: ...
+    def decode(self, features: Features, tile: int | None = None, *, progress: Progress = ignore) -> Tensor: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +161,17 @@ class Encoded:
         """The weight of :meth:`at`."""
         return None if self.weight is None else resize(self.weight, side)
 
-    def features(self, side: int) -> Features:
-        """The features of :meth:`at`."""
+    def pixels_to_encode(self, side: int) -> float:
+        """About how many pixels :meth:`features` will encode: none once that is done."""
+        height, width = self.picture.shape[-2:]
+        return 0.0 if side in self._features else height * width * (side / self.side) ** 2
+
+    def features(self, side: int, progress: Progress = ignore) -> Features:
+        """The features of :meth:`at`; ``progress`` is told which share of them is done."""
         if side not in self._features:
             picture = self.at(side)
-            features = self._tiles.run(picture.shape[-2], lambda tile: self._model.encode(picture, tile))
+            features = self._tiles.run(
+                picture.shape[-2], lambda tile: self._model.encode(picture, tile, progress=progress)
+            )
             self._features[side] = features.weighted(self.weight_at(side))
         return self._features[side]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -20,13 +19,6 @@ _FINEST = 1e-6
 
 # A style is not reduced below this, or it would have too few patches to choose from.
 _SMALLEST_STYLE = 256
-
-Progress = Callable[[float], None]
-"""Is told which share of a frame is done, 0..1; what it raises ends the painting."""
-
-
-def ignore(_share: float) -> None:
-    """No progress is wanted."""
 
 
 @dataclass(frozen=True)

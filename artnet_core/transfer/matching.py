@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..network.ops import chunk_elements
+from ..progress import Progress, ignore
 
 _SMALLEST_NORM = 1e-8
 
@@ -64,6 +65,7 @@ def match_patches(
     near: Windows | None = None,
     coherence: float = 1.0,
     visible: Tensor | None = None,
+    progress: Progress = ignore,
 ) -> Tensor:
     """For every content patch, the style patch with the largest normalised cross-correlation.
 
@@ -78,6 +80,7 @@ def match_patches(
         coherence: 0..1.
         visible: bool ``[hs, ws]``, the style's positions that may be copied, at least one whole patch of them; all by
             default.
+        progress: is told which share is done.
 
     Returns:
         int64 ``[h - k + 1, w - k + 1]``: the style's position ``row * ws + column`` at the upper left of the best
@@ -133,6 +136,7 @@ def match_patches(
             score, choice = scores.flatten(2).gather(2, places).max(2)
             nearest = places.gather(2, choice[..., None])[..., 0]
             best[top:end] = torch.where(score >= coherence * highest, nearest, best[top:end])
+        progress(end / rows)
     return best
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..progress import Progress, ignore
 from .matching import pair_scores
 
 TURNS = 2
@@ -39,7 +40,13 @@ def checkerboard(rows: int, columns: int, color: int, device: torch.device | Non
 
 @torch.no_grad()
 def propagate_matches(
-    matches: Tensor, content: Tensor, style: Tensor, patch_size: int, share: float, visible: Tensor | None = None
+    matches: Tensor,
+    content: Tensor,
+    style: Tensor,
+    patch_size: int,
+    share: float,
+    visible: Tensor | None = None,
+    progress: Progress = ignore,
 ) -> Tensor:
     """Lets each patch take what continues the match of the patch to its left, right, above or below.
 
@@ -54,6 +61,7 @@ def propagate_matches(
         share: 0..1, of the score that a patch begins with, which it keeps at least. Each neighbour's consent is worth
             as much as a patch may lose.
         visible: bool ``[hs, ws]``, the style's positions that may be copied; all by default.
+        progress: is told which share is done.
 
     Returns:
         Matches of the same form.
@@ -74,7 +82,7 @@ def propagate_matches(
         boards.append((patches, asked_row.clamp(0, rows - 1), asked_column.clamp(0, columns - 1), there, begun))
         current.append(torch.ones_like(begun[:, 0]))  # of what is found, in units of what was at first
 
-    for _ in range(TURNS):
+    for turn in range(TURNS):
         for color, (patches, asked_row, asked_column, there, begun) in enumerate(boards):
             row, column = found[:, asked_row, asked_column] - steps
             fits = there & (row >= 0) & (row < style_rows) & (column >= 0) & (column < style_columns)
@@ -93,4 +101,5 @@ def propagate_matches(
             current[color] = torch.where(better, new.gather(1, choice[:, None])[:, 0], current[color])
             taken = continued.gather(2, choice.expand(2, -1)[..., None])[..., 0]
             found[:, patches[0], patches[1]] = torch.where(better, taken, own[..., 0])
+            progress((2 * turn + color + 1) / (2 * TURNS))
     return found[0] * style_width + found[1]

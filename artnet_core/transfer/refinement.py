@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..network.ops import chunk_elements
+from ..progress import Progress, ignore
 from .matching import Windows, comparable_positions, visible_patches
 
 REACH = 1
@@ -22,7 +23,13 @@ REACH = 1
 
 @torch.no_grad()
 def refine_matches(
-    coarse: Tensor, content: Tensor, style: Tensor, patch_size: int, pooling: int, visible: Tensor | None = None
+    coarse: Tensor,
+    content: Tensor,
+    style: Tensor,
+    patch_size: int,
+    pooling: int,
+    visible: Tensor | None = None,
+    progress: Progress = ignore,
 ) -> Tensor:
     """For every content patch, the best style patch near the place that coarse matching found.
 
@@ -38,6 +45,7 @@ def refine_matches(
         pooling: fine positions per side of a coarse one, at least 2.
         visible: bool ``[hs, ws]``, the style's positions that may be copied, all those of the coarse patches that were
             found among them; all by default. Where a window shows no whole patch, the coarse patch's first is taken.
+        progress: is told which share is done.
 
     Returns:
         int64 ``[h - k + 1, w - k + 1]``: the style's position ``row * ws + column`` at the upper left of the best
@@ -89,6 +97,7 @@ def refine_matches(
             of_coarse = (first_rows * style_width + first_columns)[first : first + block].flatten()[:, None, None]
             position = torch.where(highest == -math.inf, of_coarse, position)
         refined.append(position.view(-1, len(columns), p, p).transpose(1, 2).flatten(2).flatten(0, 1))
+        progress(min(first + block, len(rows)) / len(rows))
     patches = torch.cat(refined)  # [rows * p, columns * p], the first of them above and left of the map
     return patches[middle : middle + height - k + 1, middle : middle + width - k + 1]
 

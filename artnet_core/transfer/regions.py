@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..features import Features, bounds
+from ..progress import Progress, ignore
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
 from .swap import Settle
 
@@ -32,6 +33,7 @@ class Part:
         patch_size: side of the swapped patches in positions, odd.
         settle: what may still change which patches are copied; the whole picture is matched then, so that places stay
             the same from frame to frame.
+        progress: is told which share of this part is done.
     """
 
     texture: Features
@@ -41,6 +43,7 @@ class Part:
     detail: float | Tensor = DEFAULT_DETAIL
     patch_size: int = 3
     settle: Settle | None = None
+    progress: Progress = ignore
 
 
 def transfer_regions(content: Features, parts: Iterable[Part], photograph: Features | None = None) -> Features:
@@ -92,7 +95,9 @@ def transfer_regions(content: Features, parts: Iterable[Part], photograph: Featu
                 source = source.cut(rows, columns)
         place = (..., slice(*rows), slice(*columns))
         detail = part.detail[place] if isinstance(part.detail, Tensor) else part.detail
-        swapped = sandwich_swap(source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle).data
+        swapped = sandwich_swap(
+            source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress
+        ).data
         amount: float | Tensor = part.strength[place] if isinstance(part.strength, Tensor) else part.strength
         if share is not None:
             amount = share[place] * amount

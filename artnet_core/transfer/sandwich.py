@@ -8,6 +8,7 @@ from torch import Tensor
 from ..features import Features, check_style
 from ..network.cosines import CHANNELS as DCT_CHANNELS
 from ..network.cosines import MEANS as DCT_MEANS
+from ..progress import Progress, ignore, in_turn
 from .adain import align
 from .swap import Matching, Settle, check_patch_size, swap
 
@@ -29,6 +30,9 @@ FALLOFF = 4.0
 """How many times less a copied patch counts with each step away from its middle, along rows and along columns: of 3 x 3
 positions the middle one has 16 shares of 36, those beside it 4, the corners 1. So an edge's patches reach half as much
 beyond it, see docs/decisions.md."""
+
+_TIMES = (4, 1)
+"""How long the swap takes, and all the rest, on a CPU."""
 
 
 def content_shares(channels: int, detail: float | Tensor, device: torch.device | None = None) -> Tensor:
@@ -80,6 +84,7 @@ def sandwich_swap(
     detail: float | Tensor = DEFAULT_DETAIL,
     patch_size: int = 3,
     settle: Settle | None = None,
+    progress: Progress = ignore,
 ) -> Features:
     """Transfers texture and colour onto content.
 
@@ -103,6 +108,7 @@ def sandwich_swap(
         patch_size: side of the swapped patches in positions, odd.
         settle: what may still change which patches are copied, as the state of a video does, see
             :mod:`artnet_core.video.steadiness`. A batch is then the next frames in their order.
+        progress: is told which share is done.
 
     Returns:
         Features of B pictures of the content's size. At strength 1 the mean and standard deviation of every channel
@@ -140,7 +146,8 @@ def sandwich_swap(
         # Where more detail is wanted patches keep together too: little of them is left to see there.
         matching = matching_at(least, patch_size, content.layers[COMPARED_LAYER])
         of_texture = texture.visible_part
-        swapped = swap(projected, of_texture.data, matching, settle, of_texture.weight)
+        of_swap, _ = in_turn(progress, *_TIMES)
+        swapped = swap(projected, of_texture.data, matching, settle, of_texture.weight, of_swap)
         shares = content_shares(projected.shape[1], detail, projected.device)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares.to(projected.dtype))
         del projected, swapped  # the last AdaIN takes their room
@@ -149,4 +156,5 @@ def sandwich_swap(
         transferred = torch.where(seen, transferred, content.data)
     if strength < 1:
         transferred = torch.lerp(content.data, transferred, strength)
+    progress(1.0)
     return content.with_data(transferred)

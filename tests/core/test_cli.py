@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import resource
 import signal
 import struct
@@ -31,6 +32,7 @@ from artnet_core.commands import summary
 from artnet_core.images import Picture, read_frames, read_picture, write_picture
 from artnet_core.options import SETTINGS
 from artnet_core.pipeline import Settings
+from artnet_core.progress import Progress
 from artnet_core.runtime import fastest_dtype
 from artnet_core.transfer.mask import mask_images
 from artnet_core.transfer.mix import mix_styles
@@ -171,11 +173,13 @@ def test_strips_where_memory_runs_out(tmp_path: Path, monkeypatch: pytest.Monkey
     assert run("stylize", frames, PAINTING, "-o", whole, "--device", "cpu") == 0
     encode, failures = artnet.ArtNet.encode, []
 
-    def short_of_memory(model: artnet.ArtNet, images: torch.Tensor, tile: int | None = None) -> artnet.Features:
+    def short_of_memory(
+        model: artnet.ArtNet, images: torch.Tensor, tile: int | None = None, *, progress: Progress
+    ) -> artnet.Features:
         if tile is None:
             failures.append(images.shape[2])
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-        return encode(model, images, tile)
+        return encode(model, images, tile, progress=progress)
 
     monkeypatch.setattr(artnet.ArtNet, "encode", short_of_memory)
     assert run("stylize", frames, PAINTING, "-o", parts, "--device", "cpu") == 0
@@ -351,8 +355,8 @@ def test_card_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_something_is_shown_within_two_seconds(tmp_path: Path) -> None:
-    """On a terminal, before torch is there; then the clock moves while one picture is painted."""
-    small(tmp_path / "a.png", size=(900, 600))
+    """On a terminal, before torch is there; then the share and the time left while one picture is painted."""
+    small(tmp_path / "a.png", size=(1500, 1000))
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
     command = [sys.executable, "-m", "artnet_core", "stylize", tmp_path / "a.png", PAINTING, "-o", tmp_path / "o.png"]
@@ -365,7 +369,10 @@ def test_something_is_shown_within_two_seconds(tmp_path: Path) -> None:
         while True:
             shown += os.read(leader, 1000)
     assert process.wait() == 0
-    assert shown.count(b"a.png:") >= 3 and b"1/1" in shown
+    assert b"1/1" in shown
+    shares = {int(share) for share in re.findall(rb"a\.png: +(\d+)%", shown)}
+    assert len(shares - {0, 100}) >= 5
+    assert re.search(rb"a\.png: +[1-9]\d?%.*0/1 \[\d\d:\d\d<\d\d:\d\d\]", shown)
 
 
 # --- batches ---

@@ -18,6 +18,7 @@ import torch
 from PIL import Image, ImageCms, PngImagePlugin, features
 from torch import Tensor
 
+from artnet_core.files import opening
 from artnet_core.files.opening import readable_suffixes
 from artnet_core.files.saving import writable_suffixes
 from artnet_core.images import (
@@ -544,6 +545,21 @@ def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (
         picture.rgb.shape == (1, 3, 100, 100) and difference(picture, Image.new("RGB", (100, 100), (90, 120, 200))) < 3
     )
+
+
+def test_pixels_that_no_file_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of pixels may be made smaller, but not what claims more than it has, or than there is memory for."""
+    photo(40, 30).save(tmp_path / "a.gif")
+    data = (tmp_path / "a.gif").read_bytes()
+    (tmp_path / "a.gif").write_bytes(data[:6] + b"\xff" * 4 + data[10:])
+    with pytest.raises(PictureError, match=r"claims 65535 x 65535 pixels, but has only [\d,]+ bytes"):
+        read_picture(tmp_path / "a.gif", 16)
+    Image.new("1", (16000, 16000)).save(tmp_path / "huge.png")
+    monkeypatch.setattr(opening, "_machine_memory", lambda: 1.1 * 2**30)
+    with pytest.raises(PictureError, match=r"take 2 GB of memory, and this machine has 1: make a smaller copy\)"):
+        read_picture(tmp_path / "huge.png", 16)
+    monkeypatch.undo()
+    assert read_picture(tmp_path / "huge.png", 16).rgb.shape == (1, 3, 16, 16)
 
 
 def originals() -> list[tuple[str, bytes]]:

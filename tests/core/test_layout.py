@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "artnet_core"
 
 # Rooms, from the ground up. A room may import from its own floor and from those below.
 FLOORS = (
-    {"files", "network", "resizing", "console", "options", "__init__"},
+    {"files", "network", "resizing", "progress", "console", "options", "__init__"},
     {"images", "features", "transfer", "runtime", "scores"},
     {"video", "finish", "finishing"},
     {"painting", "pipeline"},

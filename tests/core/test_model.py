@@ -11,6 +11,7 @@ from pretended import CUDA, pretended
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core.progress import Progress, ignore
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +87,10 @@ def test_what_is_painted_goes_to_where_the_content_lies(
         model = artnet.load("artnet_fast", device)
         decode, frames, most = model.decode, [], 0
 
-        def decoded(features: artnet.Features, tile: int | None = None) -> Tensor:
+        def decoded(features: artnet.Features, tile: int | None = None, *, progress: Progress = ignore) -> Tensor:
             nonlocal most
             most = max(most, sum(frame() is not None for frame in frames))
-            painted = decode(features, tile)
+            painted = decode(features, tile, progress=progress)
             assert painted.device.type == device
             frames.append(weakref.ref(painted))
             return painted

@@ -12,6 +12,7 @@ from torch import Tensor
 import artnet_core as artnet
 from artnet_core.images import read_picture
 from artnet_core.pipeline import Encoded, Pictures, Settings, level_sides, paint, paint_frame, style_side
+from artnet_core.progress import Progress
 from artnet_core.resizing import resize
 from artnet_core.scores import RandomTextureNetwork, edge_ssim, gram_matrix
 
@@ -88,9 +89,9 @@ def test_what_is_kept_is_not_encoded_again(
 ) -> None:
     small, encoded, encode = photo[..., :96, :96], [0], model.encode
 
-    def counted(images: Tensor, tile: int | None = None) -> artnet.Features:
+    def counted(images: Tensor, tile: int | None = None, *, progress: Progress) -> artnet.Features:
         encoded[0] += 1
-        return encode(images, tile)
+        return encode(images, tile, progress=progress)
 
     monkeypatch.setattr(model, "encode", counted)
     content, style = Pictures.of(small, "content"), Pictures.of(painting, "style")

@@ -13,6 +13,7 @@ from torch import Tensor
 import artnet_core as artnet
 from artnet_core.painting.settings import drawn_share
 from artnet_core.pipeline import Encoded, Pictures, Region, Settings, level_sides, paint
+from artnet_core.progress import Progress, ignore
 from artnet_core.runtime import Tiles
 from artnet_core.scores import edge_ssim
 from artnet_core.transfer.adain import align, channel_statistics
@@ -431,9 +432,9 @@ def test_a_hundred_regions_in_bounded_memory(model: artnet.ArtNet, small: Tensor
     class Counting:
         stride, encoder, device, decode = model.stride, model.encoder, model.device, model.decode
 
-        def encode(self, images: Tensor, tile: int | None = None) -> artnet.Features:
+        def encode(self, images: Tensor, tile: int | None = None, *, progress: Progress = ignore) -> artnet.Features:
             nonlocal most
-            features = encode(images, tile)
+            features = encode(images, tile, progress=progress)
             alive[0] += 1
             weakref.finalize(features.data, gone)
             most = max(most, alive[0])

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import artnet_core as artnet
 from artnet_core.images import pictures_in, read_picture
+from artnet_core.progress import Progress
 from artnet_core.transfer.sandwich import DEFAULT_DETAIL
 from training.losses import fixed_pattern, seam
 
@@ -141,9 +142,9 @@ def test_every_picture_is_encoded_once(
 ) -> None:
     small, encode, encoded = photo[..., :64, :64], model.encode, []
 
-    def counted(images: Tensor, tile: int | None = None) -> artnet.Features:
+    def counted(images: Tensor, tile: int | None = None, *, progress: Progress) -> artnet.Features:
         encoded.append(images)
-        return encode(images, tile)
+        return encode(images, tile, progress=progress)
 
     expected = model.stylize(small, painting, small.clone())
     monkeypatch.setattr(model, "encode", counted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 from collections import Counter
 
@@ -10,6 +11,8 @@ from tqdm import tqdm
 
 from .campaign import KINDS, names, run_case
 from .outcomes import Outcome
+
+_MOST_MEMORY = 12 * 2**30  # bytes, so that a case that asks for more does not take the machine down
 
 
 def main() -> int:
@@ -21,6 +24,7 @@ def main() -> int:
     parser.add_argument("--case", metavar="NAME", help="only this one, as a fault's first line names it")
     options = parser.parse_args()
     chosen = [options.case] if options.case else list(names(options.cases, options.seed, options.kind or KINDS))
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     counts: Counter[str] = Counter()
     for name in tqdm(chosen, unit="case"):
         found = run_case(name)

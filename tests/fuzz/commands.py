@@ -16,7 +16,7 @@ from artnet_core.cli import main
 from .damage import damaged
 from .models import shipped
 from .outcomes import CommandError, Run, what_is_wrong
-from .pictures import plain_picture
+from .pictures import animation, plain_picture
 
 _ERROR = "artnet: error: "
 _LONG_NAME = "x" * 300  # longer than file systems take; an error may repeat what it was given
@@ -37,6 +37,17 @@ _NUMBERS = (
     "2147483648",
     "9" * 400,
 )
+_WITH_NUMBERS = (
+    "--strength",
+    "--detail",
+    "--size",
+    "--style-size",
+    "--stroke-size",
+    "--patch-size",
+    "--finish",
+    "--depth",
+    "--quality",
+)
 _DEVICES = ("cpu", "cpu", "cpu", "auto", "meta", "hpu", "cuda:99", "privateuseone", "", "cpu:7", "\x1b[2J")
 
 
@@ -49,16 +60,23 @@ def command(source: random.Random, folder: Path) -> Run:
         return files[source.choice(names)] if source.random() < 0.8 else source.choice(list(files.values()))
 
     model = any_of("model", "model", "damaged model")
-    output = source.choice([str(folder / "out.png"), str(folder / "new" / "out.jpg"), any_of("missing")])
+    output = source.choice(
+        [str(folder / "out.png"), str(folder / "new" / "out.jpg"), str(folder / "out.gif"), any_of("missing")]
+    )
     arguments = [name]
     match name:
         case "stylize":
-            arguments += [any_of("picture", "pictures"), any_of("picture", "pictures", "damaged"), "-o", output]
-            for option in ("--strength", "--detail", "--size", "--style-size"):
-                if source.random() < 0.25:
-                    arguments += [option, source.choice(_NUMBERS)]
-            arguments += ["--color", any_of("picture")] if source.random() < 0.2 else []
-            arguments += ["--steady"] if source.random() < 0.2 else []
+            arguments += [any_of("picture", "pictures", "animation"), any_of("picture", "pictures", "damaged")]
+            arguments += ["-o", output]
+            for option in _WITH_NUMBERS:
+                if source.random() < 0.12:
+                    arguments += [option, source.choice(_NUMBERS if source.random() < 0.4 else ("0", "1", "0.5", "16"))]
+            for option in ("--steady", "--recursive", "--skip-existing", "--first-frame", "--strip-metadata"):
+                arguments += [option] if source.random() < 0.1 else []
+            arguments += ["--color", source.choice(("same", any_of("picture")))] if source.random() < 0.2 else []
+            arguments += ["--mask", any_of("picture", "animation")] if source.random() < 0.1 else []
+            if source.random() < 0.1:
+                arguments += ["--style", f"{any_of('picture')}:{source.choice(_NUMBERS)}"]
         case "compare":
             arguments += [
                 any_of("picture"),
@@ -129,6 +147,7 @@ def _files(source: random.Random, folder: Path) -> dict[str, str]:
     pictures.mkdir()
     for index in range(2):
         (pictures / f"{index}.png").write_bytes(plain_picture("PNG", source.choice(("RGB", "L"))))
+    (folder / "animation.gif").write_bytes(animation("GIF"))
     (folder / "empty").mkdir()
     (folder / "picture.png").write_bytes(plain_picture("PNG", source.choice(("RGB", "RGBA", "L"))))
     (folder / "damaged.png").write_bytes(damaged(plain_picture("PNG", "RGB"), source))
@@ -138,6 +157,7 @@ def _files(source: random.Random, folder: Path) -> dict[str, str]:
     return {
         "picture": str(folder / "picture.png"),
         "pictures": str(pictures),
+        "animation": str(folder / "animation.gif"),
         "damaged": str(folder / "damaged.png"),
         "empty": str(folder / "empty"),
         "model": str(folder / "model.safetensors"),

@@ -78,7 +78,7 @@ def _lying_header(content: bytes, source: random.Random) -> bytes:
                 header[name] = odd(source)
             case 3 if isinstance(entry, dict) and "dtype" in entry:
                 entry["dtype"] = source.choice(_DTYPES)
-            case 4 if isinstance(entry, dict) and entry.get("shape"):
+            case 4 if isinstance(entry, dict) and isinstance(entry.get("shape"), list) and entry["shape"]:
                 entry["shape"] = source.choice((odd(source), entry["shape"][::-1], [*entry["shape"], 1], []))
             case 5 if isinstance(entry, dict) and isinstance(entry.get("shape"), list) and entry["shape"]:
                 entry["shape"][source.randrange(len(entry["shape"]))] = odd(source)

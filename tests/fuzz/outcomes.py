@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import time
 import traceback
 import warnings
@@ -13,6 +14,7 @@ from pathlib import Path
 
 LONGEST_MESSAGE = 300
 LONGEST_TIME = 60.0
+MOST_MEMORY = 2500  # MB that a case may take beside what those before it did
 
 # What the library's docstrings say is raised. Each message must be a sentence, which those of Python and torch are not.
 DOCUMENTED = (ValueError, TypeError, FileNotFoundError, MemoryError)
@@ -52,10 +54,13 @@ class CommandError(ValueError):
 
 def verdict(kind: Kind, name: str, folder: Path) -> Verdict:
     """Makes the case of this name and runs it; the name decides everything about it."""
-    started = time.monotonic()
+    started, memory = time.monotonic(), _peak()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run = kind(random.Random(name), folder)
+        try:
+            run = kind(random.Random(name), folder)
+        except Exception:
+            return Verdict(Outcome.FAULT, f"the case itself could not be made\n{traceback.format_exc()}")
         try:
             run()
         except SystemExit as leaving:
@@ -67,15 +72,24 @@ def verdict(kind: Kind, name: str, folder: Path) -> Verdict:
             found = Verdict(Outcome.FAULT, traceback.format_exc())
         else:
             found = Verdict(Outcome.RESULT)
-    seconds = time.monotonic() - started
+    seconds, memory = time.monotonic() - started, _peak() - memory
     if found.outcome is not Outcome.FAULT and seconds > LONGEST_TIME:
         return Verdict(Outcome.FAULT, f"took {seconds:.0f} seconds")
+    if found.outcome is not Outcome.FAULT and memory > MOST_MEMORY:
+        return Verdict(Outcome.FAULT, f"took {memory:.0f} MB")
     return found
+
+
+def _peak() -> float:
+    """The most memory that this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _judged(error: BaseException, folder: Path) -> Verdict:
     message = str(error).replace(f"{folder}/", "")
     wrong = what_is_wrong(message)
+    if isinstance(error, MemoryError) or "enough memory" in message:
+        wrong = "all the memory was asked for, and no case is large"
     if wrong:
         return Verdict(Outcome.FAULT, f"{wrong}\n{''.join(traceback.format_exception(error))}")
     return Verdict(Outcome.ERROR, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import os
 import pickle
@@ -53,19 +54,41 @@ def _archive(value: object) -> bytes:
     return file.getvalue()
 
 
+def _sealed(archive: bytes) -> bytes:
+    """A file that whoever made it up has given the right digest."""
+    start = _saved().index(b"\n") + 1
+    return _saved()[:start] + hashlib.sha256(archive).digest() + archive
+
+
+def _made_up(source: random.Random) -> dict[str, Any]:
+    """A state of which some part is another thing."""
+    state = _state()
+    place = source.choice((state, state, state["task"], state["log"], state["settings"]))
+    key = source.choice(list(place))
+    if source.random() < 0.8:
+        place[key] = source.choice((odd(source), torch.zeros(3), torch.full((1,), float("nan"))))
+    else:
+        del place[key]
+    return state
+
+
 def training_state(source: random.Random, folder: Path) -> Run:
     """A file that a run would be resumed from."""
     marker = folder / "code has run"
-    content = source.choice(
+    content, as_saved = source.choice(
         (
-            lambda: damaged(_saved(), source),
-            lambda: damaged(_saved(), source),
-            lambda: _saved(),
-            lambda: _saved()[: source.randrange(len(_saved()))],
-            lambda: _archive(odd(source)),
-            lambda: _archive({"task": _Code(marker)}),
-            lambda: pickle.dumps(_Code(marker)),
-            lambda: source.randbytes(source.randrange(100)),
+            lambda: (damaged(_saved(), source), True),
+            lambda: (damaged(_saved(), source), True),
+            lambda: (_saved(), True),
+            lambda: (_saved()[: source.randrange(len(_saved()))], True),
+            lambda: (source.randbytes(source.randrange(100)), True),
+            lambda: (_archive(_state()), True),
+            lambda: (_sealed(_archive(_made_up(source))), False),
+            lambda: (_sealed(_archive(_made_up(source))), False),
+            lambda: (_sealed(damaged(_archive(_state()), source)), False),
+            lambda: (_sealed(_archive(odd(source))), False),
+            lambda: (_sealed(_archive(_state() | {"task": _Code(marker)})), False),
+            lambda: (_sealed(pickle.dumps(_Code(marker))), False),
         )
     )()
     path = folder / "run.state"
@@ -76,9 +99,10 @@ def training_state(source: random.Random, folder: Path) -> Run:
             state = load_state(path)
         finally:
             assert not marker.exists(), "code in the file has run"
-        assert torch.equal(state["task"].pop("weights"), _state()["task"].pop("weights"))
-        expected = _state()
-        del expected["task"]["weights"]
-        assert state == expected, "damage went unnoticed"
+        if as_saved:
+            assert torch.equal(state["task"].pop("weights"), _state()["task"]["weights"])
+            expected = _state()
+            del expected["task"]["weights"]
+            assert state == expected, "damage went unnoticed"
 
     return run

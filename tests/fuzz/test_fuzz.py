@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,15 +13,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import artnet_core as artnet
+from artnet_core.files.profiles import srgb_profile
 from artnet_core.images import check_images, read_picture
 from artnet_core.transfer.mix import mix_styles
 
 from .campaign import KINDS, names, run_case
 from .commands import run_command
 from .outcomes import Outcome, Run, verdict, what_is_wrong
-from .pictures import plain_picture
+from .pictures import animation, check_picture, plain_picture
 from .tensors import check_painting, fast_model, noise
 
 CASES = 1000
@@ -43,11 +48,11 @@ def test_a_case_is_the_same_each_time() -> None:
     assert chosen != list(names(40, 4))
 
 
-def _picture(content: bytes) -> Callable[[Path], object]:
+def _picture(content: bytes, size: int | None = None) -> Callable[[Path], object]:
     def read(folder: Path) -> object:
         path = folder / "picture.png"
         path.write_bytes(content)
-        return read_picture(path)
+        return read_picture(path, size)
 
     return read
 
@@ -94,7 +99,16 @@ def _narrow_map(_folder: Path) -> object:
     return mix_styles([replace(style, data=noise(0, 2, 2)), style], [1.0, 1.0])
 
 
-_PNG = plain_picture("PNG", "RGB")
+def _picture_with_odd_profile(folder: Path) -> object:
+    path = folder / "picture.png"
+    profile = srgb_profile()
+    Image.new("RGB", (8, 8)).save(path, icc_profile=profile[:16] + b"\x1b[2J" + profile[20:])
+    check_picture(read_picture(path))
+    return None
+
+
+_PNG, _GIF = plain_picture("PNG", "RGB"), plain_picture("GIF", "P")
+_WEBP = animation("WEBP")
 FOUND: dict[str, Callable[[Path], object]] = {
     "a sparse picture": lambda _: check_images(noise(0, 4, 4).to_sparse()),
     "a picture on the meta device": lambda _: check_images(noise(0, 4, 4).to("meta")),
@@ -109,6 +123,9 @@ FOUND: dict[str, Callable[[Path], object]] = {
     "a model whose paintings overflow": _overflowing_model,
     "a calibration that is a number": lambda _: artnet.prune_zero_channels(fast_model(), 0.5),  # type: ignore[arg-type]
     "a PNG with a short header": _picture(_PNG[:8] + b"\0\0\0\x04" + _PNG[12:]),
+    "a GIF that claims 65535 x 65535 pixels, and is made smaller": _picture(_GIF[:6] + b"\xff" * 4 + _GIF[10:], 16),
+    "a WebP that claims 34 x 4194325 pixels": _picture(_WEBP.replace(b"\x21\0\0\x14\0\0", b"\x21\0\0\x14\0\x40", 1)),
+    "a profile for pictures of a kind that commands the terminal": _picture_with_odd_profile,
     "a device that commands the terminal": _stylize("--device", "\x1b[2J"),
     "a device that torch has no module for": _stylize("--device", "hpu"),
     "a device without data": _stylize("--device", "meta"),
@@ -153,6 +170,7 @@ def test_what_counts_as_a_documented_error(message: str, wrong: str) -> None:
         (SystemExit(1), Outcome.FAULT),
         (AssertionError("The painting is wrong."), Outcome.FAULT),
         (RuntimeError("Out of memory."), Outcome.FAULT),
+        (MemoryError("There is not enough memory for this picture."), Outcome.FAULT),
         (RecursionError("maximum recursion depth exceeded."), Outcome.FAULT),
     ],
 )
@@ -162,3 +180,24 @@ def test_outcomes(raised: BaseException | None, outcome: Outcome, tmp_path: Path
             raise raised
 
     assert verdict(lambda _source, _folder: run, "case", tmp_path).outcome is outcome
+
+
+def test_a_case_that_cannot_be_made_is_a_fault(tmp_path: Path) -> None:
+    """Also where what it raises is a sentence; and the cases after it are run."""
+
+    def kind(_source: random.Random, _folder: Path) -> Run:
+        raise ValueError("The picture is empty.")
+
+    found = verdict(kind, "case", tmp_path)
+    assert found.outcome is Outcome.FAULT and "could not be made" in found.why
+
+
+@pytest.mark.parametrize("kind", ["picture", "model"])
+def test_guided_by_coverage(kind: str) -> None:
+    """A few cases, where atheris is installed: it ends well, and has found ways through the code."""
+    pytest.importorskip("atheris")
+    command = [sys.executable, "-m", "tests.fuzz.coverage", kind, "-runs=300", "-seed=1"]
+    run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    covered = [int(count) for count in re.findall(r"cov: (\d+)", run.stderr)]
+    assert covered[-1] > 50

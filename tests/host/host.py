@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -171,6 +172,11 @@ class Host:
     def running(self) -> list[str]:
         """The ids of the prompts that the server is at work on."""
         return [item[1] for item in self._request("/queue")["queue_running"]]
+
+    def memory(self) -> float:
+        """MB of memory that the server takes."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]  # Linux writes it
 
     def log(self) -> str:
         """All that the server has printed."""

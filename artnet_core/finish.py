@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -39,15 +40,15 @@ _TILED_SHARE = 0.25
 # In a whole picture style and structure are looked at in its size and half of it.
 _SCALES = (1, 2)
 
-_LEARNING_RATE = 0.08  # of logits; falls to 0 over the steps of a level
-_CHROMA_RATE = 0.02
+# Of logits; they fall to 0 over the steps of a level. Faster ones leave grain.
+_LUMA_RATE, _CHROMA_RATE = 0.05, 0.015
 _BETAS = (0.9, 0.99)
 
 # A level ends when a step changes less than this, in logits, in the mean: a quarter of 1/255 at most.
 _SMALLEST_CHANGE = 1 / 255
 
 # What structure and calm count beside style.
-_STRUCTURE_WEIGHT, _CALM_WEIGHT = 1.5, 2.0
+_STRUCTURE_WEIGHT, _CALM_WEIGHT = 0.75, 2.0
 _STRUCTURE_LAYERS = ("conv3", "inception3b")
 
 # Fewer pixels of a longer side are not looked at.
@@ -162,16 +163,16 @@ def finish_parts(
         if reach is not None and not reach.any():
             return painting
         levels = list(_levels(full, steps))
-        pixels = [resize(photograph[:, :1], side).numel() for side, _ in levels]
-        work.total = sum(count * of_level for (_, count), of_level in zip(levels, pixels, strict=True))
-        for (side, count), of_level in zip(levels, pixels, strict=True):
+        pixels = [level.steps * resize(photograph[:, :1], level.side).numel() for level in levels]
+        work.total = sum(pixels)
+        for level, of_level in zip(levels, pixels, strict=True):
             done = work.done
-            before = resize(result, side)
-            changed = work.improve(before, resize(photograph, side), side / full, count)
+            seen = resize(photograph, level.side)
+            changed = work.improve(resize(result, level.side), seen, level.side / full, level.steps)
             # What a smaller picture cannot show of the painting stays as it is.
             changed = enlarge(changed, (result.shape[-2], result.shape[-1]))
             result = (result + (changed if reach is None else changed * reach)).clamp_(0, 1)
-            work.step_on(done + count * of_level - work.done)
+            work.step_on(done + of_level - work.done)
         return result
 
 
@@ -182,18 +183,24 @@ def recolor(picture: Tensor, color: Tensor) -> Tensor:
     return recolored.view_as(picture).clamp(0, 1)
 
 
-def _levels(full: int, steps: int) -> Iterator[tuple[int, int]]:
-    """Longer sides, and steps at each."""
+class _Level(NamedTuple):
+    """Longer side of a painting that is improved, and steps."""
+
+    side: int
+    steps: int
+
+
+def _levels(full: int, steps: int) -> Iterator[_Level]:
     halvings = 0
     while full / 2**halvings > _WHOLE_SIDE:
         halvings += 1
     largest = round(full / 2**halvings)
     coarse = round(steps * _COARSE_SHARE)
     if coarse:
-        yield max(largest // 2, 1), coarse
-    yield largest, steps - coarse
+        yield _Level(max(largest // 2, 1), coarse)
+    yield _Level(largest, steps - coarse)
     for level in range(halvings - 1, -1, -1):
-        yield round(full / 2**level), max(1, round(steps * _TILED_SHARE))
+        yield _Level(round(full / 2**level), max(1, round(steps * _TILED_SHARE)))
 
 
 class _Work:
@@ -236,7 +243,7 @@ class _Work:
             views = [self._view(photograph, times, scale, generator) for times in ((1,) if in_tiles else _SCALES)]
         canvas, calm = Canvas(painting, self.reach(max(painting.shape[-2:]))), _calm(photograph)
         before = self._all_found(canvas, views[0], _cuts(painting, 0), generator) if in_tiles else None
-        groups = [{"params": [canvas.luma], "lr": _LEARNING_RATE}, {"params": [canvas.chroma], "lr": _CHROMA_RATE}]
+        groups = [{"params": [canvas.luma], "lr": _LUMA_RATE}, {"params": [canvas.chroma], "lr": _CHROMA_RATE}]
         optimizer = torch.optim.Adam(groups, betas=_BETAS)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / steps, max(steps - 1, 1))
         for step in range(steps):

@@ -44,7 +44,8 @@ _SCALES = (1, 2)
 _LUMA_RATE, _CHROMA_RATE = 0.05, 0.015
 _BETAS = (0.9, 0.99)
 
-# A level ends when a step changes less than this, in logits, in the mean: a quarter of 1/255 at most.
+# A level ends when a step changes less than this, in logits, in the mean of what may change. Of values in 0..1 that is
+# a quarter of 1/255 at most.
 _SMALLEST_CHANGE = 1 / 255
 
 # What structure and calm count beside style.
@@ -241,7 +242,9 @@ class _Work:
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             views = [self._view(photograph, times, scale, generator) for times in ((1,) if in_tiles else _SCALES)]
-        canvas, calm = Canvas(painting, self.reach(max(painting.shape[-2:]))), _calm(photograph)
+        reach = self.reach(max(painting.shape[-2:]))
+        smallest_change = _SMALLEST_CHANGE * (1.0 if reach is None else float(reach.mean()))
+        canvas, calm = Canvas(painting, reach), _calm(photograph)
         before = self._all_found(canvas, views[0], _cuts(painting, 0), generator) if in_tiles else None
         groups = [{"params": [canvas.luma], "lr": _LUMA_RATE}, {"params": [canvas.chroma], "lr": _CHROMA_RATE}]
         optimizer = torch.optim.Adam(groups, betas=_BETAS)
@@ -269,7 +272,7 @@ class _Work:
             optimizer.step()
             schedule.step()
             self._show(lambda: (painting + canvas.changed()).clamp_(0, 1))
-            if (canvas.luma.detach() - luma).abs().mean() < _SMALLEST_CHANGE:
+            if (canvas.luma.detach() - luma).abs().mean() < smallest_change:
                 break
         return canvas.changed()
 

@@ -237,6 +237,16 @@ def test_it_ends_when_nothing_changes_any_more(
     assert shares[-1] == 1 and max(after - before for before, after in pairwise(shares)) > 0.02
 
 
+def test_a_small_part_takes_all_steps(model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor) -> None:
+    """What does not change is no sign of an end."""
+    corner = torch.zeros(1, 1, 128, 128)
+    corner[..., :24, :24] = 1
+    shares: list[float] = []
+    goals = [Goal(lambda: (painting, None), partial(resize, corner))]
+    finish_parts(model.encoder, painted, small, goals, 5, progress=shares.append)
+    assert len(set(shares)) == 1 + 5
+
+
 def test_parts_come_nearer_to_their_own_styles(
     model: artnet.ArtNet, painted: Tensor, small: Tensor, painting: Tensor, palette: Tensor
 ) -> None:

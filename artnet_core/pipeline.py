@@ -349,8 +349,9 @@ def _finish(
             goals.append(Goal(cache(look) if len(styles) <= MOST_STYLES_KEPT else look, where))
     finished = finish_parts(
         model.encoder,
-        painted,
-        content.picture.to(model.device),
+        # Of one layout, on which rounding depends: so it is the same in one go with the painting and by itself.
+        painted.contiguous(),
+        content.picture.to(model.device).contiguous(),
         goals,
         styles[0].settings.finish,
         torch.bfloat16 if multiplies_bfloat16(model.device) else torch.float32,

@@ -156,7 +156,9 @@ class Regions(io.ComfyNode):
         sides += [] if texture is None else [sides_of(texture, style_size)]
         sides += [] if color is None else [sides_of(color)]
         artnet = ManagedModel.or_shipped(model).ready(
-            max(height for height, _ in sides), max(width for _, width in sides)
+            max(height for height, _ in sides),
+            max(width for _, width in sides),
+            sides[0] if finish else None,
         )
         watch = Watch(count)
         painted = paint(

@@ -113,7 +113,9 @@ class Stylize(io.ComfyNode):
         if color is not None:
             sides.append(sides_of(color))
         artnet = ManagedModel.or_shipped(model).ready(
-            max(height for height, _ in sides), max(width for _, width in sides)
+            max(height for height, _ in sides),
+            max(width for _, width in sides),
+            sides[0] if finish else None,
         )
         settings = Settings(strength, detail, patch_size, steady, stroke_size, style_size, finish)
         watch = Watch(count)

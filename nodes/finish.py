@@ -90,11 +90,8 @@ class Finish(io.ComfyNode):
         optional = {"color style": color and color.count, "mask": None if mask is None else mask_count(mask)}
         count = picture_count(batches | optional)
         masks = None if mask is None else check_mask(mask, count)
-        artnet, rows, watch = (
-            ManagedModel.or_shipped(model).ready(height, width, (height, width)),
-            tiles(),
-            Watch(count),
-        )
+        artnet = ManagedModel.or_shipped(model).ready(height, width, (height, width))
+        rows, watch = tiles(), Watch(count)
         settings = Settings(style_size=style_size, finish=steps)
 
         def frames() -> Iterator[Tensor]:

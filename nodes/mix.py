@@ -74,7 +74,7 @@ class StyleMix(io.ComfyNode):
             inputs=inputs,
             outputs=[
                 FeatureMaps.Output(display_name="features", tooltip="A texture or color style for S² Transfer."),
-                Style.Output(display_name="style", tooltip="A texture or color style for ArtNet Stylize and ArtNet Finish."),
+                Style.Output(display_name="style", tooltip="For ArtNet Stylize and ArtNet Finish."),
             ],
             **supported(search_aliases=["blend styles", "style interpolation", "combine styles"]),
         )

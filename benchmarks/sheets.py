@@ -163,6 +163,9 @@ def help_pages(model: artnet.ArtNet) -> None:
     chosen = ("wct", "optimal_wct", "avatar", "style_swap")
     painted_by = [model.decode(ALL_METHODS[method](content, pair[0])) for method in chosen]
     save("feature_transfer", painted_by, [LABELS[method] for method in chosen])
+    rough = model.stylize(cat, street, detail=0.2)
+    finished = model.stylize(cat, street, detail=0.2, finish=20)
+    save("finish", [cat, street, rough, finished], ["content", "texture style", "image", "20 steps"])
     pruned = artnet.prune_zero_channels(unpruned)[0]
     save("save_model", [unpruned.stylize(cat, wave), pruned.stylize(cat, wave)], ["before pruning", "after pruning"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import time
 from pathlib import Path
@@ -47,8 +48,8 @@ def graph(host: Host, model: str = DEFAULT_MODEL, **nodes: dict[str, Any]) -> Gr
     }
 
 
-def scale(image: str) -> dict[str, Any]:
-    return node("ImageScale", image=(image, 0), upscale_method="area", width=WIDTH, height=HEIGHT, crop="disabled")
+def scale(image: str, width: int = WIDTH, height: int = HEIGHT) -> dict[str, Any]:
+    return node("ImageScale", image=(image, 0), upscale_method="area", width=width, height=height, crop="disabled")
 
 
 def stylize(image: str = "content", style: str = "style", model: str = "model", **inputs: Any) -> dict[str, Any]:
@@ -682,19 +683,40 @@ def test_model_files_that_are_not_ours(odd_host: Host, content: bytes | None, me
         path.unlink()
 
 
-def test_cancel_stops_within_a_frame(odd_host: Host) -> None:
-    nodes = {"frames": repeat("content", 2000), "a": stylize("frames"), "out": preview("a")}
+CANCELLED = {
+    "a batch of small frames": ("ArtNet_Stylize", {"frames": repeat("content", 2000), "a": stylize("frames")}, 2),
+    "one large frame with broad strokes": (
+        "ArtNet_Stylize",
+        {
+            "larger": scale("photo", 4500, 3000),
+            "a": stylize("larger", stroke_size=1.0, detail=0.0, strength=0.9),
+        },
+        4,
+    ),
+    "steps of a finish": (
+        "ArtNet_Finish",
+        {"painted": scale("photo", 1500, 1000), "a": finish(steps=50)},
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CANCELLED)
+def test_cancel_stops_within_a_frame(odd_host: Host, name: str) -> None:
+    at, nodes, wait = CANCELLED[name]
+    nodes = {**nodes, "out": preview("a")}
     prompt_id = odd_host.queue(graph(odd_host, **nodes))
     while prompt_id not in odd_host.running():
         time.sleep(0.05)
-    time.sleep(2)  # into the batch, which takes minutes
+    time.sleep(wait)  # into the work, which takes a minute and more
     assert prompt_id in odd_host.running()
     started = time.monotonic()
     entry = odd_host.interrupt(prompt_id)
     assert time.monotonic() - started < 2
-    with pytest.raises(Interrupted, match="ArtNet_Stylize"):
+    with pytest.raises(Interrupted, match=at):
         raise_if_failed(entry)
-    odd_host.run(graph(odd_host, a=stylize(detail=0.9), out=preview("a")))
+    detail = 0.9 + list(CANCELLED).index(name) / 100  # the host would not paint the same again
+    odd_host.run(graph(odd_host, a=stylize(detail=detail), out=preview("a")))
 
 
 def models_folder(host: Host) -> Path:
@@ -718,6 +740,9 @@ def test_a_saved_model_can_be_loaded(odd_host: Host) -> None:
     path = odd_host.base / "models" / "artnet" / "my pruned.safetensors"
     try:
         assert text(before, "save") == f"Saved {path}"
+        umask = os.umask(0)
+        os.umask(umask)
+        assert path.stat().st_mode & 0o777 == 0o666 & ~umask
         assert path.stat().st_size < shipped_models()[UNPRUNED_MODEL].stat().st_size
         assert listed_models(odd_host)[:3] == [DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL]
         assert path.name in listed_models(odd_host)

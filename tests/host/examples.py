@@ -371,7 +371,7 @@ EXAMPLES: dict[str, Example] = {
         + OWN,
         (
             (picture("content", COFFEE, "Photograph"), picture("style", AUVERS, "Style")),
-            (stylize(values={"detail": 0.2, "style_size": 512}),),
+            (stylize(values={"detail": 0.2, "style_size": 512}, top=660),),
             (
                 Node(
                     "finish",
@@ -379,10 +379,10 @@ EXAMPLES: dict[str, Example] = {
                     {"image": ("paint", 0), "content": ("content", 0), "texture_style": ("style", 0)},
                     {"steps": 12, "style_size": 512},
                     room=330,
-                    top=560,
                 ),
+                save(title="Before"),
             ),
-            (save(title="Before"), save("finish", "save_finished", "Finished")),
+            (save("finish", "save_finished", "Finished"),),
         ),
         "save_finished",
         (COFFEE, AUVERS),
@@ -591,7 +591,7 @@ EXAMPLES: dict[str, Example] = {
             (
                 stylize(key="before", values={"style_size": 512}, model=("unpruned", 0)),
                 stylize(key="after", values={"style_size": 512}, model=("prune", 0)),
-                Node("chart", "PreviewImage", {"images": ("prune", 2)}, {}, "What was kept", 300, 400, 1140),
+                Node("chart", "PreviewImage", {"images": ("prune", 2)}, {}, "What was kept", 300, 400, 1340),
             ),
             (
                 Node("show_before", "PreviewImage", {"images": ("before", 0)}, title="Before", room=300, width=400),

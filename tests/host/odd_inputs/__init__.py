@@ -95,9 +95,9 @@ class OddEncodings(io.ComfyNode):
         if not hasattr(model, "encode_uncounted"):
             model.encode_uncounted = model.encode
 
-            def encode(self: object, images: torch.Tensor, *arguments: object) -> object:
+            def encode(self: object, images: torch.Tensor, *arguments: object, **named: object) -> object:
                 encoded_sides.append(max(images.shape[-2:]))
-                return model.encode_uncounted(self, images, *arguments)
+                return model.encode_uncounted(self, images, *arguments, **named)
 
             model.encode = encode
         encoded_sides.clear()

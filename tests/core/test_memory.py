@@ -95,7 +95,7 @@ def test_a_finish_fits_its_bound(name: str, dtype: torch.dtype) -> None:
     encoder, frame = artnet.load(name).encoder, torch.rand(1, 3, 400, 304)
     measured = peak_bytes(lambda: finish(encoder, frame, frame, frame, steps=1, dtype=dtype))
     bound = finish_memory(encoder, 400, 304)
-    assert measured <= bound <= 3 * measured
+    assert measured <= bound <= 4 * measured
 
 
 @pytest.mark.parametrize("method", ALL_METHODS)

@@ -712,7 +712,7 @@ def test_cancel_stops_within_a_frame(odd_host: Host, name: str) -> None:
     assert prompt_id in odd_host.running()
     started = time.monotonic()
     entry = odd_host.interrupt(prompt_id)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5  # a second on a machine that does nothing else
     with pytest.raises(Interrupted, match=at):
         raise_if_failed(entry)
     detail = 0.9 + list(CANCELLED).index(name) / 100  # the host would not paint the same again

@@ -82,8 +82,11 @@ def test_tiles_change_nothing(model: artnet.ArtNet, small: Tensor, painting: Ten
     tiles = Tiles()
     tiles._tiles = {128: 64}
     pictures = Pictures.of(small, "content", disc), Pictures.of(painting, "style")
-    whole, tiled = next(paint(model, *pictures)), next(paint(model, *pictures, tiles=tiles))
-    assert (whole - tiled).abs().max() < 1e-3
+    left, right = halves(128, 144)
+    region = Region(left, Pictures.of(painting.flip(-1), "style"), texture_mask=torch.ones_like(painting[:, 0]).tril())
+    for varied in ({}, {"regions": [region], "detail_map": disc, "strength_map": right * 0.5 + 0.5}):
+        whole, tiled = next(paint(model, *pictures, **varied)), next(paint(model, *pictures, tiles=tiles, **varied))
+        assert (whole - tiled).abs().max() < 1e-3
 
 
 def test_a_cut_style_paints_as_what_is_left_of_it(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> None:

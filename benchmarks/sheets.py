@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
@@ -72,6 +73,44 @@ def detail(model: artnet.ArtNet) -> None:
     labels = ["content", *(f"detail {value}" for value in dial)]
     row: list[Tensor | None] = [content, *(model.stylize(content, style, detail=value) for value in dial)]
     grid([row], labels).save(SHEETS / "detail.jpg", quality=88)
+
+
+def regions(model: artnet.ArtNet) -> None:
+    """One painting and three, in regions of a photograph; a face that keeps its detail."""
+    chosen: dict[str, Any] = {"detail": 0.15, "stroke_size": 0.75}
+    camera, portrait = part("camera.jpg"), example("content", "astronaut")
+    masks, of_style = (part(f"{name}_sky_houses_lawn.png")[0] for name in ("camera", "auvers"))
+    auvers, spring = example("style", "village_street_in_auvers"), example("style", "spring")
+    street = artnet.Pictures.of(auvers, "street")
+    alike = [artnet.Region(mask, street, texture_mask=of) for mask, of in zip(masks, of_style, strict=True)]
+    styles = [example("style", name) for name in ("great_wave", "composition_viii", "summertime")]
+    each = [artnet.Region(mask, artnet.Pictures.of(style, "style")) for mask, style in zip(masks, styles, strict=True)]
+    face = part("astronaut_face.png")[:, 0]
+    maps = {"detail_map": (face + 0.15).clamp(max=1), "stroke_map": 1 - face}
+    whole, face_as_all = model.stylize(camera, auvers, **chosen), model.stylize(portrait, spring, **chosen)
+    rows: list[list[Tensor | None]] = [
+        [camera, auvers, whole, model.stylize(camera, regions=alike, **chosen)],
+        [
+            camera,
+            strips(styles),
+            model.stylize(camera, styles[0], **chosen),
+            model.stylize(camera, regions=each, **chosen),
+        ],
+        [portrait, spring, face_as_all, model.stylize(portrait, spring, **maps)],
+    ]
+    grid(rows, ["photograph", "style", "as a whole", "with masks"]).save(SHEETS / "regions.jpg", quality=88)
+
+
+def part(name: str) -> Tensor:
+    """A picture of ``examples/regions``, ``[1, 3, H, W]``."""
+    return read_picture(ROOT / "examples" / "regions" / name).rgb
+
+
+def strips(pictures: Sequence[Tensor]) -> Tensor:
+    """Pictures side by side in one square, ``[1, 3, H, W]``."""
+    side = SIDE // len(pictures)
+    cut = [ImageOps.fit(to_image(Picture(picture)), (side, SIDE)) for picture in pictures]
+    return torch.cat([torch.from_numpy(np.array(image)).movedim(-1, 0)[None] / 255 for image in cut], -1)
 
 
 def strokes(model: artnet.ArtNet) -> None:
@@ -163,6 +202,11 @@ def help_pages(model: artnet.ArtNet) -> None:
     chosen = ("wct", "optimal_wct", "avatar", "style_swap")
     painted_by = [model.decode(ALL_METHODS[method](content, pair[0])) for method in chosen]
     save("feature_transfer", painted_by, [LABELS[method] for method in chosen])
+    camera, masks, of_style = part("camera.jpg"), part("camera_sky_houses_lawn.png"), part("auvers_sky_houses_lawn.png")
+    pictures = artnet.Pictures.of(street, "street")
+    parts = [artnet.Region(mask, pictures, texture_mask=of) for mask, of in zip(masks[0], of_style[0], strict=True)]
+    painted = model.stylize(camera, regions=parts, detail=0.15, stroke_size=0.75)
+    save("regions", [camera, masks, street, of_style, painted], ["image", "masks", "style", "style masks", "painted"])
     pruned = artnet.prune_zero_channels(unpruned)[0]
     save("save_model", [unpruned.stylize(cat, wave), pruned.stylize(cat, wave)], ["before pruning", "after pruning"])
 
@@ -193,7 +237,19 @@ def banner(model: artnet.ArtNet) -> None:
 
 SHEETS_BY_NAME = {
     draw.__name__: draw
-    for draw in (results, texture_and_color, detail, strokes, style_size, fast, steady, methods, help_pages, banner)
+    for draw in (
+        results,
+        texture_and_color,
+        detail,
+        regions,
+        strokes,
+        style_size,
+        fast,
+        steady,
+        methods,
+        help_pages,
+        banner,
+    )
 }
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 import artnet_core as artnet
 from artnet_core.compare import wait_for
 from artnet_core.images import read_picture
-from artnet_core.pipeline import Encoded, Settings, paint_frame
+from artnet_core.pipeline import Area, Encoded, Settings, paint_frame
 from artnet_core.transfer.sandwich import DEFAULT_DETAIL
 from training.plot import line_plot
 
@@ -105,20 +105,39 @@ def take_turns(
 
 
 def our_calls(name: str, model: artnet.ArtNet, content: Tensor, style: Tensor) -> dict[str, Callable[[], object]]:
-    """The whole, at both settings, and its stages.
+    """The whole, at both settings and in two regions, and its stages.
 
-    A batch goes frame by frame, so that memory does not grow with it.
+    A batch goes frame by frame, so that memory does not grow with it. The second style is the first one mirrored, so
+    both cost the same, and both are prepared.
     """
     prepared = Encoded(model, style)
     of_style = prepared.features(prepared.side)
     of_content = model.encode(content[:1])
     transferred = artnet.sandwich_swap(of_content, of_style)
 
-    def whole(detail: float = DEFAULT_DETAIL) -> list[Tensor]:
-        settings = Settings(detail=detail)
-        return [paint_frame(model, Encoded(model, frame), prepared, settings=settings) for frame in content.split(1)]
+    mirrored = Encoded(model, style.flip(-1))
+    height, width = content.shape[-2:]
+    half, middle = torch.zeros(1, height, width), torch.zeros(1, height, width)
+    half[..., : width // 2] = 1
+    middle[:, height // 4 : -(height // 4), width // 4 : -(width // 4)] = 1
 
-    calls: dict[str, Callable[[], object]] = {name: whole, f"{name}, detail {PAINTERLY}": lambda: whole(PAINTERLY)}
+    def whole(
+        detail: float = DEFAULT_DETAIL, texture: Encoded | None = prepared, areas: Sequence[Area] = ()
+    ) -> list[Tensor]:
+        settings = Settings(detail=detail)
+        return [
+            paint_frame(model, Encoded(model, frame), texture, settings=settings, areas=areas)
+            for frame in content.split(1)
+        ]
+
+    halves = [Area(half, lambda: prepared), Area(1 - half, lambda: mirrored)]
+    around = [Area(middle, lambda: prepared)]
+    calls: dict[str, Callable[[], object]] = {
+        name: whole,
+        f"{name}, detail {PAINTERLY}": lambda: whole(PAINTERLY),
+        f"{name}, two regions, side by side": lambda: whole(texture=None, areas=halves),
+        f"{name}, two regions, one around the other": lambda: whole(texture=mirrored, areas=around),
+    }
     if len(content) == 1:
         stages: dict[str, Callable[[], object]] = {
             f"{name}: encode": lambda: model.encode(content),

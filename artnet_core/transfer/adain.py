@@ -120,33 +120,40 @@ def _align_picture(picture: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 def _align_where_it_counts(picture: Tensor, mean: Tensor, std: Tensor, weight: Tensor) -> Tensor:
     """``[1, C, h, w]`` by weighted statistics, in the picture's dtype; statistics ``[C]``."""
-    own_mean, own_std = _weighted_statistics(picture, weight)
-    mean, std = mean.view_as(own_mean), std.view_as(own_std)
-    varies = own_std > _SMALLEST_STD
-    scale = torch.where(varies, std / (own_std.square() + _SMALLEST_STD**2).sqrt(), 0)
-    aligned = (picture.float() - own_mean).mul_(scale).add_(mean)
-    reach = _FARTHEST * std
-    aligned = torch.where(weight.to(aligned) > 0, aligned, aligned.clamp(mean - reach, mean + reach))
-    return aligned.to(picture.dtype)
+    own_mean, own_std = (statistic.flatten() for statistic in _weighted_statistics(picture, weight))
+    scale = torch.where(own_std > _SMALLEST_STD, std, 0)
+    variance = own_std.square()
+    aligned = F.batch_norm(picture, own_mean, variance, scale, mean, training=False, eps=_SMALLEST_STD**2)
+    # Positions beside each other, as the channels of one lie in memory.
+    places = (weight.to(picture.device).flatten() <= 0).nonzero().flatten()
+    if len(places):
+        values, reach = aligned[0].flatten(1).T, _FARTHEST * std
+        values[places] = values[places].clamp((mean - reach).to(values), (mean + reach).to(values))
+    return aligned
 
 
 def _weighted_statistics(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     weight = weight.to(features.device, torch.float32)
-    total = weight.sum((2, 3), keepdim=True)
+    pictures = zip(features, weight.expand(len(features), -1, -1, -1), strict=True)
+    means, deviations = zip(*(_statistics_of(picture, counts.flatten()) for picture, counts in pictures), strict=True)
+    return torch.stack(means)[..., None, None], torch.stack(deviations)[..., None, None]
+
+
+def _statistics_of(picture: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Of ``[C, h, w]`` with a weight ``[h * w]``: two tensors ``[C]``."""
+    positions = picture.flatten(1).T
     # A sum of equal values is not exact, and what it is off by would pass for a deviation. So all are taken less one of
     # those that count most, by which a constant channel becomes zero.
-    place = weight.flatten(1).argmax(1).view(-1, 1, 1).expand(len(features), features.shape[1], 1)
-    value = features.flatten(2).gather(2, place)[..., None].float()
-    zero = torch.zeros_like(value)
-    weights = torch.split(weight, _rows_at_once(features), 2)
+    value = positions[weight.argmax()].float()
+    at_once = max(1, chunk_elements(picture.device) // len(value))
+    shares = torch.split(weight / weight.sum(), at_once)
 
-    def weighted_sum(of_piece: Callable[[Tensor], Tensor]) -> Tensor:
-        pairs = zip(_pieces(features), weights, strict=True)
-        return sum(((of_piece(piece - value) * w).sum((2, 3), keepdim=True) for piece, w in pairs), zero)
+    def mean_of(of_piece: Callable[[Tensor], Tensor]) -> Tensor:
+        pairs = zip(torch.split(positions, at_once), shares, strict=True)
+        return sum((share @ of_piece(piece.float().sub(value)) for piece, share in pairs), torch.zeros_like(value))
 
-    beyond = weighted_sum(lambda piece: piece) / total
-    variance = weighted_sum(lambda piece: (piece - beyond).square()) / total
-    return value + beyond, variance.sqrt()
+    beyond = mean_of(lambda piece: piece)
+    return value + beyond, mean_of(lambda piece: piece.sub_(beyond).square_()).sqrt()
 
 
 def _pieces(features: Tensor) -> Iterator[Tensor]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .console import StoppedError, say
-from .features import Features, nothing_seen
+from .features import nothing_seen
 from .files.metadata import Metadata
 from .files.saving import check_target
 from .images import (
@@ -34,12 +34,12 @@ from .images import (
 )
 from .model import ArtNet
 from .options import COLOR_OF_CONTENT, settings_of
+from .painting.mixed import MixedStyles
 from .pipeline import MOST_STYLES_KEPT, Area, Encoded, Pictures, Settings, paint_frame
-from .progress import Progress, ignore, in_turn
+from .progress import Progress, in_turn
 from .runtime import Tiles
 from .scene import Masks, Scene
 from .transfer.mask import mask_images
-from .transfer.mix import mix_styles
 from .video.steadiness import TemporalState
 
 LARGEST_STYLE = 2048
@@ -198,40 +198,6 @@ def _check_single(options: argparse.Namespace, job: Job) -> None:
     except PictureError:
         if read_picture(job.content, options.size).alpha is not None:
             raise
-
-
-class MixedStyles(Encoded):
-    """Several styles as one, mixed at each size that is asked for.
-
-    Args:
-        styles: of one model.
-        weights: how much each counts.
-    """
-
-    def __init__(self, styles: Sequence[Encoded], weights: Sequence[float]) -> None:
-        self._styles = styles
-        self._weights = weights
-        self._mixed: dict[int, Features] = {}
-
-    @property
-    def side(self) -> int:
-        return max(style.side for style in self._styles)
-
-    def pixels_to_encode(self, side: int) -> float:
-        return sum(self._pixels(side))
-
-    def features(self, side: int, progress: Progress = ignore) -> Features:
-        if side not in self._mixed:
-            each = zip(self._styles, self._sides(side), in_turn(progress, *self._pixels(side)), strict=True)
-            encoded = [style.features(own_side, of_style) for style, own_side, of_style in each]
-            self._mixed[side] = mix_styles(encoded, self._weights)
-        return self._mixed[side]
-
-    def _sides(self, side: int) -> list[int]:
-        return [max(1, round(side * style.side / self.side)) for style in self._styles]
-
-    def _pixels(self, side: int) -> list[float]:
-        return [style.pixels_to_encode(own) for style, own in zip(self._styles, self._sides(side), strict=True)]
 
 
 class _Painter:

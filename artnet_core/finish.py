@@ -55,6 +55,9 @@ _STRUCTURE_LAYERS = ("conv3", "inception3b")
 # Fewer pixels of a longer side are not looked at.
 _SMALLEST_SEEN = 16
 
+# What is reserved for each value of a layer and each pixel of a painting: see finish_memory.
+_BYTES_OF_A_VALUE, _BYTES_OF_A_PIXEL = 40, 64
+
 _SECONDS_BETWEEN_PICTURES = 1.0
 
 
@@ -175,6 +178,21 @@ def finish_parts(
             result = (result + (changed if reach is None else changed * reach)).clamp_(0, 1)
             work.step_on(done + of_level - work.done)
         return result
+
+
+def finish_memory(encoder: Encoder, height: int, width: int) -> int:
+    """Bytes that the finish of one painting takes at most, weights and pictures themselves not counted.
+
+    A bound, not a count: by the values of all layers, which are kept for the way back, with a share that was measured
+    on CPUs for the shipped models. A picture that is larger than what is looked at as a whole takes little more.
+    """
+    values = 0.0  # of all layers, for each pixel
+    for name, channels in encoder.widths.items():
+        stride = 2 if name == "conv1" else 4 if name.startswith("conv") else 8 if name.startswith("inception3") else 16
+        values += channels / stride**2
+    shrunk = min(1.0, _WHOLE_SIDE / max(height, width)) ** 2
+    pixels = max(height, 64) * max(width, 64)
+    return int(2**26 + pixels * (shrunk * _BYTES_OF_A_VALUE * values + _BYTES_OF_A_PIXEL))
 
 
 def recolor(picture: Tensor, color: Tensor) -> Tensor:

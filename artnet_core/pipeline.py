@@ -22,11 +22,13 @@ from .painting.areas import Area as Area
 from .painting.areas import Layout, Style, for_area, stroke_sizes
 from .painting.areas import Region as Region
 from .painting.level import Level, paint_level
+from .painting.mixed import Mix as Mix
 from .painting.pictures import Coder as Coder
 from .painting.pictures import Encoded as Encoded
 from .painting.pictures import Pictures as Pictures
 from .painting.settings import DEFAULTS, drawn_share
 from .painting.settings import Settings as Settings
+from .painting.settings import Shown as Shown
 from .painting.settings import level_sides as level_sides
 from .painting.settings import style_side as style_side
 from .progress import Progress as Progress
@@ -44,8 +46,8 @@ _MAPS = ("detail map", "strength map", "stroke map")
 
 def frame_count(
     content: Pictures,
-    texture: Pictures | None,
-    color: Pictures | None = None,
+    texture: Pictures | Mix | None,
+    color: Pictures | Mix | None = None,
     masks: int | None = None,
     regions: Sequence[Region] = (),
     detail_map: Tensor | None = None,
@@ -76,8 +78,8 @@ def frame_count(
 def paint(
     model: Coder,
     content: Pictures,
-    texture: Pictures | None,
-    color: Pictures | None = None,
+    texture: Pictures | Mix | None,
+    color: Pictures | Mix | None = None,
     settings: Settings = DEFAULTS,
     mask: Tensor | None = None,
     tiles: Tiles | None = None,
@@ -87,6 +89,8 @@ def paint(
     detail_map: Tensor | None = None,
     strength_map: Tensor | None = None,
     stroke_map: Tensor | None = None,
+    *,
+    shown: Shown | None = None,
 ) -> Iterator[Tensor]:
     """Paints one frame after the other.
 
@@ -95,8 +99,8 @@ def paint(
     Args:
         model: encodes and decodes.
         content: the pictures to paint; with ``settings.steady`` the frames of a video.
-        texture: the pictures whose strokes are copied. Beside regions it paints what none of them covers; where it is
-            None that stays as it is.
+        texture: the pictures whose strokes are copied, or a mix of several. Beside regions it paints what none of them
+            covers; where it is None that stays as it is.
         color: the pictures whose colours are taken; the texture's by default. The content itself keeps its colours.
         settings: what the artist sets.
         mask: ``[h, w]`` or ``[1 or B, h, w]``, any size: where to paint, 1, and where the content stays, 0.
@@ -109,6 +113,7 @@ def paint(
             settings, those of regions too.
         strength_map: likewise, for the strength; where it is 0 the content stays, to the bit.
         stroke_map: likewise, for the stroke size; where it is 0 only the finest strokes are painted.
+        shown: is given what each frame looks like on its way, ``[1, 3, h, w]``, 0..1, of any size, for a preview.
 
     Yields:
         Frames ``[1, 3, H, W]``, float32, 0..1, on the model's device.
@@ -137,7 +142,7 @@ def paint(
     of_colors = {id(region.color) for region in regions if region.color not in (None, content, color)}
     keeps = len({_style_key(region) for region in regions}) + len(of_colors) <= MOST_STYLES_KEPT
 
-    def encoded(pictures: Pictures, role: str, index: int) -> Encoded:
+    def encoded(pictures: Pictures | Mix, role: str, index: int) -> Encoded:
         index = min(index, pictures.count - 1)
         if pictures.count > 1 or role not in kept:
             kept[role] = pictures.encoded(model, index, tiles)
@@ -182,6 +187,7 @@ def paint(
                 progress,
                 list(areas(index, of_content)),
                 *(None if values is None else _at(values, index) for values in checked),
+                shown=shown,
             )
         yield painted if of_frame is None else mask_images(of_content.original, painted, of_frame)
 
@@ -199,6 +205,8 @@ def paint_frame(
     detail_map: Tensor | None = None,
     strength_map: Tensor | None = None,
     stroke_map: Tensor | None = None,
+    *,
+    shown: Shown | None = None,
 ) -> Tensor:
     """Paints one picture, or the next frame of a video, coarse to fine.
 
@@ -218,6 +226,7 @@ def paint_frame(
         detail_map: ``[1, h, w]`` of any size, 0..1, in place of the settings' detail.
         strength_map: likewise.
         stroke_map: likewise.
+        shown: is given what the frame looks like on its way, see :func:`paint`.
 
     Returns:
         ``[1, 3, H, W]``, float32, 0..1, on the model's device.
@@ -279,12 +288,46 @@ def paint_frame(
             of_levels[-1 - halvings],
         )
         below = picture
+        if shown is not None and (side < full or settings.finish):
+            shown(painted)
     assert painted is not None
     if settings.finish > 0:
-        painted = _finish(model, content, painted, styles, of_strength, of_finish)
+        painted = _finish(model, content, painted, styles, of_strength, of_finish, shown)
     if layout is None or texture is not None or (layout.covered >= 1).all():
         return painted
     return mask_images(content.original, painted, layout.covered)
+
+
+def finish_frame(
+    model: Coder,
+    painting: Tensor,
+    content: Encoded,
+    texture: Encoded,
+    color: Encoded | None = None,
+    settings: Settings = DEFAULTS,
+    progress: Progress = ignore,
+    shown: Shown | None = None,
+) -> Tensor:
+    """Improves a painting, whoever painted it, see :mod:`~artnet_core.finish`.
+
+    Args:
+        model: whose encoder looks at it.
+        painting: ``[1, 3, H, W]``, RGB, 0..1, on the device that is worked on.
+        content: what it shows, in the same size.
+        texture: the style whose strokes are wanted.
+        color: the style whose colours are wanted; the texture's by default.
+        settings: its steps, and its style size.
+        progress: is told which share is done, many times in each step.
+        shown: see :func:`paint`.
+
+    Returns:
+        ``[1, 3, H, W]``, float32, 0..1.
+
+    Raises:
+        ValueError: nothing of a style is seen.
+    """
+    style = Style(partial(_same, texture), None if color is None else partial(_same, color), settings, None, 0)
+    return _finish(model, content, painting, [style], None, progress, shown)
 
 
 def _finish(
@@ -294,6 +337,7 @@ def _finish(
     styles: Sequence[Style],
     strength_map: Tensor | None,
     progress: Progress,
+    shown: Shown | None,
 ) -> Tensor:
     """Improves a painting ``[1, 3, H, W]``, each part of it in its style and as far as its strength lets it."""
     strengths = [style.settings.strength if strength_map is None else strength_map for style in styles]
@@ -305,12 +349,14 @@ def _finish(
             goals.append(Goal(cache(look) if len(styles) <= MOST_STYLES_KEPT else look, where))
     finished = finish_parts(
         model.encoder,
-        painted,
-        content.picture.to(model.device),
+        # Of one layout, on which rounding depends: so it is the same in one go with the painting and by itself.
+        painted.contiguous(),
+        content.picture.to(model.device).contiguous(),
         goals,
         styles[0].settings.finish,
         torch.bfloat16 if multiplies_bfloat16(model.device) else torch.float32,
         progress,
+        shown=shown,
     )
     amount: float | Tensor = 0.0  # how strongly each pixel is painted
     for style, strength in zip(styles, strengths, strict=True):

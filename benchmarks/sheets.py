@@ -207,6 +207,9 @@ def help_pages(model: artnet.ArtNet) -> None:
     parts = [artnet.Region(mask, pictures, texture_mask=of) for mask, of in zip(masks[0], of_style[0], strict=True)]
     painted = model.stylize(camera, regions=parts, detail=0.15, stroke_size=0.75)
     save("regions", [camera, masks, street, of_style, painted], ["image", "masks", "style", "style masks", "painted"])
+    rough = model.stylize(cat, street, detail=0.2)
+    finished = model.stylize(cat, street, detail=0.2, finish=20)
+    save("finish", [cat, street, rough, finished], ["content", "texture style", "image", "20 steps"])
     pruned = artnet.prune_zero_channels(unpruned)[0]
     save("save_model", [unpruned.stylize(cat, wave), pruned.stylize(cat, wave)], ["before pruning", "after pruning"])
 

@@ -8,6 +8,7 @@ from .decode import Decoder
 from .encode import Encoder
 from .example import ExamplePicture
 from .feature_transfer import FeatureTransfer
+from .finish import Finish
 from .folder import register_model_folder
 from .loader import Loader
 from .mix import StyleMix
@@ -34,6 +35,7 @@ class ArtNetExtension(ComfyExtension):
             Stylize,
             Regions,
             StyleRegion,
+            Finish,
             StyleMix,
             SaveModel,
         ]

@@ -4,7 +4,7 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features
-from .frames import collect, intermediate_dtype, within_frame
+from .frames import Watch, collect, intermediate_dtype
 from .kinds import CATEGORY, FeatureMaps, model_input, supported
 from .managed import ManagedModel, tiles
 
@@ -31,10 +31,12 @@ class Decoder(io.ComfyNode):
     def execute(cls, features: Features, model: ManagedModel | None = None) -> io.NodeOutput:
         height, width = features.size
         artnet, rows, count = ManagedModel.or_shipped(model).ready(height, width), tiles(), len(features.data)
-        watch = within_frame(count)
+        watch = Watch(count)
 
         def decoded(index: int) -> Tensor:
             frame = features.pick(index)
-            return rows.run(height, lambda tile: artnet.decode(frame, tile, watch)).movedim(1, -1)
+            picture = rows.run(height, lambda tile: artnet.decode(frame, tile, watch.within))
+            watch.painted(picture)
+            return picture.movedim(1, -1)
 
-        return io.NodeOutput(collect(count, map(decoded, range(count)), intermediate_dtype(), previewed=True))
+        return io.NodeOutput(collect(count, map(decoded, range(count)), intermediate_dtype(), watch))

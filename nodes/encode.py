@@ -7,7 +7,7 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features
-from .frames import collect, masked, pictures_of, within_frame
+from .frames import Watch, collect, masked, pictures_of
 from .kinds import CATEGORY, FeatureMaps, model_input, supported
 from .managed import ManagedModel, tiles
 from .settings import mask_input
@@ -47,16 +47,16 @@ def encode(model: ManagedModel, image: Tensor, name: str, mask: Tensor | None = 
     """
     pictures = masked(pictures_of(image, name), mask)
     height, width = image.shape[1:3]
-    artnet, rows, watch = model.ready(height, width), tiles(), within_frame(pictures.count)
+    artnet, rows, watch = model.ready(height, width), tiles(), Watch(pictures.count)
     weights: list[Tensor | None] = []
 
     def encoded(index: int) -> Tensor:
         picture = pictures.encoded(artnet, index, rows)
-        features = picture.features(picture.side, watch)
+        features = picture.features(picture.side, watch.within)
         weights.append(features.weight)
         return features.data
 
-    data = collect(pictures.count, map(encoded, range(pictures.count)))
+    data = collect(pictures.count, map(encoded, range(pictures.count)), watch=watch)
     features = Features(data, artnet.layers, artnet.stride, (height, width), artnet.id)
     if all(weight is None for weight in weights):
         return features

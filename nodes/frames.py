@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 import comfy.model_management as mm
 import comfy.utils
@@ -12,8 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..artnet_core import Features
-from ..artnet_core.pipeline import Pictures, Progress
+from ..artnet_core.pipeline import Mix, Pictures
 from ..artnet_core.runtime import transfer_memory
+from .kept import FeaturesOf
+
+Picked = TypeVar("Picked", bound=Pictures | Mix)
 
 
 def frame_of(images: Tensor, index: int) -> Tensor:
@@ -41,43 +46,102 @@ def pictures_of(images: Tensor, name: str) -> Pictures:
     def weight(index: int) -> Tensor:
         return images[index : index + 1, ..., 3:].movedim(-1, 1).float().clamp(0, 1)
 
-    return Pictures(name, len(images), lambda index: frame_of(images, index), weight if images.shape[-1] == 4 else None)
+    return Pictures(
+        name,
+        len(images),
+        lambda index: frame_of(images, index),
+        weight if images.shape[-1] == 4 else None,
+        FeaturesOf(images) if len(images) == 1 else None,
+    )
 
 
-def masked(pictures: Pictures, mask: Tensor | None) -> Pictures:
+def masked(pictures: Picked, mask: Tensor | None) -> Picked:
     """The same pictures, of which only what a MASK shows counts.
 
     Raises:
-        ValueError: the mask does not fit; the message names the pictures.
+        ValueError: the mask does not fit, or it is for a mix; the message names the pictures.
     """
     if mask is None:
         return pictures
+    if isinstance(pictures, Mix):
+        raise ValueError(
+            f"Mask of the {pictures.name}: a mix of styles takes none. Cut its pictures out in front of ArtNet Style "
+            "Mix, with Join Image with Alpha."
+        )
     try:
         return pictures.weighted(mask)
     except ValueError as error:
         raise ValueError(f"Mask of the {pictures.name}: {error}") from error
 
 
-def with_alpha(frames: Iterable[Tensor], images: Tensor) -> Iterator[Tensor]:
-    """Painted frames ``[1, 3, H, W]`` as pictures ``[1, H, W, C]``, with the transparency that an IMAGE has."""
+def with_alpha(frames: Iterable[Tensor], images: Tensor, watch: Watch) -> Iterator[Tensor]:
+    """Painted frames ``[1, 3, H, W]`` as pictures ``[1, H, W, C]``, with the transparency that an IMAGE has.
+
+    The node shows them as they come.
+    """
     for index, frame in enumerate(frames):
+        watch.painted(frame)
         alpha = images[min(index, len(images) - 1)][None, ..., 3:].to(frame)
         yield torch.cat([frame.movedim(1, -1), alpha], -1)
 
 
-def sides_of(images: Tensor, longer_side: int = 0) -> tuple[int, int]:
-    """Height and width of the pictures of an IMAGE once the longer side is resized to this length; 0 leaves it."""
-    height, width = images.shape[1:3]
+def style_of(style: Tensor | Mix, name: str) -> Pictures | Mix:
+    """The style of an input of this name: pictures, or a mix of styles."""
+    return replace(style, name=name) if isinstance(style, Mix) else pictures_of(style, name)
+
+
+def sides_of(pictures: Pictures | Mix, longer_side: int = 0) -> tuple[int, int]:
+    """Height and width of pictures, of a mix the largest; resized to this longer side where it is not 0."""
+    if isinstance(pictures, Mix):
+        sizes = [style.size if isinstance(style, Features) else sides_of(style) for style in pictures.styles]
+        height, width = max(height for height, _ in sizes), max(width for _, width in sizes)
+    else:
+        height, width = pictures.read(0).shape[-2:]
     scale = longer_side / max(height, width) if longer_side else 1
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 _PREVIEW_SECONDS = 1.0
 _PREVIEW_SIDE = 512
+_PARTS = 100  # of a frame, that the bar shows
+
+
+class Watch:
+    """Tells how far a node is with its frames, shows what it makes, and ends its work when the user cancels."""
+
+    def __init__(self, count: int) -> None:
+        self._bar = comfy.utils.ProgressBar(_PARTS * count)
+        self._count = count
+        self._done = 0
+        self._at = 0
+        self._last_shown = -_PREVIEW_SECONDS
+
+    def within(self, share: float) -> None:
+        """So much of the frame at work is done."""
+        mm.throw_exception_if_processing_interrupted()
+        at = self._done * _PARTS + round(share * _PARTS)
+        if at > self._at:
+            self._at = at
+            self._bar.update_absolute(at, _PARTS * self._count)
+
+    def shown(self, picture: Tensor) -> None:
+        """The frame at work looks like this by now, ``[1, 3, h, w]``; the page is sent one about once in a second."""
+        if time.monotonic() - self._last_shown >= _PREVIEW_SECONDS:
+            self._last_shown = time.monotonic()
+            self._bar.update_absolute(self._at, _PARTS * self._count, ("JPEG", _picture(picture), _PREVIEW_SIDE))
+
+    def painted(self, frame: Tensor) -> None:
+        """A whole frame ``[1, 3, H, W]``: shown unless it is the only one, which is the node's result."""
+        if self._count > 1:
+            self.shown(frame)
+
+    def frame_done(self) -> None:
+        self.within(1.0)
+        self._done += 1
 
 
 def collect(
-    count: int, frames: Iterable[Tensor], dtype: torch.dtype | None = None, *, previewed: bool = False
+    count: int, frames: Iterable[Tensor], dtype: torch.dtype | None = None, watch: Watch | None = None
 ) -> Tensor:
     """Takes ``count`` frames ``[1, ...]`` one after the other, with progress and cancel, and gathers them.
 
@@ -85,47 +149,26 @@ def collect(
         count: at least 1.
         frames: made as they are asked for.
         dtype: of the result; the first frame's by default.
-        previewed: whether the frames are pictures ``[1, H, W, C]``, of which the node shows the newest about once in a
-            second.
+        watch: over these frames, where whoever makes them needs it too.
 
     Returns:
         ``[count, ...]`` on the host's intermediate device.
     """
-    progress = comfy.utils.ProgressBar(count)
+    watch = Watch(count) if watch is None else watch
     gathered: Tensor | None = None
-    shown = -_PREVIEW_SECONDS
-    mm.throw_exception_if_processing_interrupted()
+    watch.within(0.0)
     for index, frame in enumerate(frames):
         if gathered is None:
             shape = (count, *frame.shape[1:])
             gathered = torch.empty(shape, dtype=dtype or frame.dtype, device=mm.intermediate_device())
         gathered[index : index + 1] = frame
-        preview = None
-        if previewed and count > 1 and time.monotonic() - shown >= _PREVIEW_SECONDS:
-            preview, shown = ("JPEG", _picture(frame), _PREVIEW_SIDE), time.monotonic()
-        progress.update_absolute(index + 1, count, preview)
-        mm.throw_exception_if_processing_interrupted()
+        watch.frame_done()
     assert gathered is not None
     return gathered
 
 
-def within_frame(count: int) -> Progress:
-    """Watches each of ``count`` frames while it is painted: the user may cancel, and a single one has its own bar."""
-    bar = comfy.utils.ProgressBar(100) if count == 1 else None
-    shown = 0
-
-    def watch(share: float) -> None:
-        nonlocal shown
-        mm.throw_exception_if_processing_interrupted()
-        if bar is not None and round(100 * share) != shown:
-            shown = round(100 * share)
-            bar.update_absolute(shown, 100)
-
-    return watch
-
-
-def _picture(frame: Tensor) -> Image.Image:
-    return Image.fromarray(frame[0, ..., :3].mul(255).clamp(0, 255).byte().cpu().numpy())
+def _picture(picture: Tensor) -> Image.Image:
+    return Image.fromarray(picture[0, :3].movedim(0, -1).mul(255).clamp(0, 255).byte().cpu().numpy())
 
 
 def features_on_device(features: Features) -> Callable[[int], Features]:

@@ -18,6 +18,9 @@ FeatureMaps = io.Custom("ARTNET_FEATURES")
 Region = io.Custom("ARTNET_REGION")
 """Carries a :class:`~.region.StyledRegion`."""
 
+Style = io.Custom("ARTNET_STYLE")
+"""Carries a :class:`artnet_core.pipeline.Mix`: pictures of styles and their weights."""
+
 
 def supported(**fields: Any) -> dict[str, Any]:
     """Those of the fields that this host's ``io.Schema`` knows."""
@@ -29,6 +32,11 @@ def advanced(widget: io.Input) -> io.Input:
     """The same input, folded away until the artist asks for more; older hosts show it among the others."""
     widget.extra_dict["advanced"] = True
     return widget
+
+
+def style_input(name: str, tooltip: str, *, optional: bool = False) -> io.Input:
+    """A style: pictures, or several of them mixed."""
+    return io.MultiType.Input(name, [io.Image, Style], optional=optional, tooltip=tooltip)
 
 
 def model_input(without: str = "Without it the model that comes with ArtNet is used.") -> io.Input:

@@ -11,6 +11,7 @@ import torch
 
 from .. import artnet_core
 from ..artnet_core.checkpoint import DEFAULT_MODEL, build_model, metadata_of, shipped_models
+from ..artnet_core.finish import finish_memory
 from ..artnet_core.runtime import Tiles, fastest_dtype, is_out_of_memory, memory_used
 
 
@@ -59,10 +60,16 @@ class ManagedModel:
         """The model, wherever its weights are at the moment."""
         return self._patcher.model
 
-    def ready(self, height: int, width: int) -> artnet_core.ArtNet:
-        """The model, with its weights where the work is done and room for a frame of this size beside them."""
+    def ready(self, height: int, width: int, finished: tuple[int, int] | None = None) -> artnet_core.ArtNet:
+        """The model, with its weights where the work is done and room for a frame of this size beside them.
+
+        ``finished`` is height and width of a painting that the finish works on.
+        """
         model = self.model
-        mm.load_models_gpu([self._patcher], memory_required=memory_used(model, height, width))
+        required = memory_used(model, height, width)
+        if finished is not None:
+            required = max(required, finish_memory(model.encoder, *finished))
+        mm.load_models_gpu([self._patcher], memory_required=required)
         model.device = self._patcher.load_device
         return model
 

@@ -6,9 +6,11 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..artnet_core import Features
+from ..artnet_core.pipeline import Mix, Pictures
 from ..artnet_core.transfer.mix import mix_styles
 from .encode import encode
-from .kinds import CATEGORY, FeatureMaps, advanced, model_input, supported
+from .frames import pictures_of
+from .kinds import CATEGORY, FeatureMaps, Style, advanced, model_input, supported
 from .managed import ManagedModel
 
 _FIXED = 4
@@ -72,6 +74,7 @@ class StyleMix(io.ComfyNode):
             inputs=inputs,
             outputs=[
                 FeatureMaps.Output(display_name="features", tooltip="A texture or color style for S² Transfer."),
+                Style.Output(display_name="style", tooltip="For ArtNet Stylize and ArtNet Finish."),
             ],
             **supported(search_aliases=["blend styles", "style interpolation", "combine styles"]),
         )
@@ -87,17 +90,21 @@ class StyleMix(io.ComfyNode):
         styles = {f"style_{number}": numbered.get(f"style_{number}") for number in range(1, _FIXED + 1)} | (more or {})
         weights = {f"weight_{number}": numbered.get(f"weight_{number}", 1.0) for number in range(1, _FIXED + 1)}
         of_more = dict(zip(more or {}, further_weights(more_weights), strict=False))
-        given: list[Features] = []
+        given: list[Pictures | Features] = []
+        encoded: list[Features] = []
         of_given: list[float] = []
         for name, style in styles.items():
             if style is None:
                 continue
             if isinstance(style, Tensor):
                 model = ManagedModel.or_shipped(model)
-                style = encode(model, style, name.replace("_", " "))
-            given.append(style)
+                given.append(pictures_of(style, name.replace("_", " ")))
+                encoded.append(encode(model, style, name.replace("_", " ")))
+            else:
+                given.append(style)
+                encoded.append(style)
             of_given.append(weights.get(name.replace("style", "weight"), of_more.get(name, 1.0)))
-        return io.NodeOutput(mix_styles(given, of_given))
+        return io.NodeOutput(mix_styles(encoded, of_given), Mix("style", given, of_given))
 
 
 def further_weights(text: str) -> list[float]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..artnet_core.pipeline import Pictures, Settings, frame_count, paint
 from ..artnet_core.pipeline import Region as CoreRegion
 from ..artnet_core.transfer.mask import mask_count
-from .frames import collect, intermediate_dtype, masked, pictures_of, sides_of, with_alpha, within_frame
+from .frames import Watch, collect, intermediate_dtype, masked, pictures_of, sides_of, with_alpha
 from .kinds import CATEGORY, Region, model_input, supported
 from .managed import ManagedModel, tiles
 from .region import StyledRegion
@@ -149,17 +149,18 @@ class Regions(io.ComfyNode):
         maps = {"detail_map": detail_map, "strength_map": strength_map, "stroke_map": stroke_map}
         count = frame_count(content, texture, color, None if mask is None else mask_count(mask), regions, **maps)
 
-        sides = [sides_of(image)]
-        for styled in given.values():
-            of_style = settings if styled.settings is None else styled.settings
-            sides.append(sides_of(styled.texture_style, of_style.style_size))
-            if styled.color_style is not None:
-                sides.append(sides_of(styled.color_style))
-        sides += [] if texture_style is None else [sides_of(texture_style, style_size)]
-        sides += [] if color_style is None else [sides_of(color_style)]
+        sides = [sides_of(content)]
+        for each in regions:
+            sides.append(sides_of(each.texture, (each.settings or settings).style_size))
+            sides += [] if each.color is None else [sides_of(each.color)]
+        sides += [] if texture is None else [sides_of(texture, style_size)]
+        sides += [] if color is None else [sides_of(color)]
         artnet = ManagedModel.or_shipped(model).ready(
-            max(height for height, _ in sides), max(width for _, width in sides)
+            max(height for height, _ in sides),
+            max(width for _, width in sides),
+            sides[0] if finish else None,
         )
+        watch = Watch(count)
         painted = paint(
             artnet,
             content,
@@ -168,11 +169,12 @@ class Regions(io.ComfyNode):
             settings,
             mask,
             tiles(),
-            progress=within_frame(count),
+            progress=watch.within,
+            shown=watch.shown,
             regions=regions,
             **maps,
         )
-        result = collect(count, with_alpha(painted, image), intermediate_dtype(), previewed=True)
+        result = collect(count, with_alpha(painted, image, watch), intermediate_dtype(), watch)
         empty = [name for name, region in given.items() if not (region.mask > 0).any()]
         return io.NodeOutput(result, ui=said(warning=_said_of_empty(empty)))
 

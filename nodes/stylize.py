@@ -3,10 +3,10 @@ from __future__ import annotations
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..artnet_core.pipeline import Settings, frame_count, paint
+from ..artnet_core.pipeline import Mix, Settings, frame_count, paint
 from ..artnet_core.transfer.mask import mask_count
-from .frames import collect, intermediate_dtype, masked, pictures_of, sides_of, with_alpha, within_frame
-from .kinds import CATEGORY, model_input, supported
+from .frames import Watch, collect, intermediate_dtype, masked, pictures_of, sides_of, style_of, with_alpha
+from .kinds import CATEGORY, model_input, style_input, supported
 from .managed import ManagedModel, tiles
 from .settings import (
     AUTOMATIC,
@@ -39,17 +39,17 @@ class Stylize(io.ComfyNode):
             "transparency is kept.",
             inputs=[
                 io.Image.Input("image", tooltip="The picture to paint, or the frames of a video."),
-                io.Image.Input(
+                style_input(
                     "texture_style",
-                    tooltip="The picture whose strokes are copied: one, or one for each frame. Several paint a single "
-                    "picture once in each.",
+                    "The picture whose strokes are copied: one, or one for each frame. Several paint a single picture "
+                    "once in each. ArtNet Style Mix mixes several into one.",
                 ),
                 detail_input(),
                 strength_input(),
-                io.Image.Input(
+                style_input(
                     "color_style",
+                    "The picture whose colors are taken, or a mix of several; the texture style's without it.",
                     optional=True,
-                    tooltip="The picture whose colors are taken; the texture style's without it.",
                 ),
                 io.Mask.Input(
                     "mask",
@@ -82,10 +82,10 @@ class Stylize(io.ComfyNode):
     def execute(
         cls,
         image: Tensor,
-        texture_style: Tensor,
+        texture_style: Tensor | Mix,
         detail: float,
         strength: float,
-        color_style: Tensor | None = None,
+        color_style: Tensor | Mix | None = None,
         mask: Tensor | None = None,
         model: ManagedModel | None = None,
         stroke_size: float = 0.0,
@@ -101,28 +101,42 @@ class Stylize(io.ComfyNode):
         stroke_map: Tensor | None = None,
     ) -> io.NodeOutput:
         pictures = pictures_of(image, "image")
-        texture = masked(pictures_of(texture_style, "texture style"), style_mask)
+        texture = masked(style_of(texture_style, "texture style"), style_mask)
         color_style, color = color_picture(colors_from, image, color_style), None
         if color_style is not None:
-            color = masked(pictures if color_style is image else pictures_of(color_style, "color style"), color_mask)
+            color = masked(pictures if color_style is image else style_of(color_style, "color style"), color_mask)
         maps = {"detail_map": detail_map, "strength_map": strength_map, "stroke_map": stroke_map}
         count = frame_count(pictures, texture, color, None if mask is None else mask_count(mask), **maps)
         empty = mask is not None and not (mask > 0).any()
 
-        sides = [sides_of(image), sides_of(texture_style, style_size)]
-        if color_style is not None:
-            sides.append(sides_of(color_style))
+        sides = [sides_of(pictures), sides_of(texture, style_size)]
+        if color is not None:
+            sides.append(sides_of(color))
         artnet = ManagedModel.or_shipped(model).ready(
-            max(height for height, _ in sides), max(width for _, width in sides)
+            max(height for height, _ in sides),
+            max(width for _, width in sides),
+            sides[0] if finish else None,
         )
         settings = Settings(strength, detail, patch_size, steady, stroke_size, style_size, finish)
+        watch = Watch(count)
 
-        painted = paint(artnet, pictures, texture, color, settings, mask, tiles(), progress=within_frame(count), **maps)
-        result = collect(count, with_alpha(painted, image), intermediate_dtype(), previewed=True)
+        painted = paint(
+            artnet,
+            pictures,
+            texture,
+            color,
+            settings,
+            mask,
+            tiles(),
+            progress=watch.within,
+            shown=watch.shown,
+            **maps,
+        )
+        result = collect(count, with_alpha(painted, image, watch), intermediate_dtype(), watch)
         return io.NodeOutput(result, ui=said(warning="The mask is empty: nothing is painted." if empty else ""))
 
 
-def color_picture(colors_from: str, image: Tensor, color_style: Tensor | None) -> Tensor | None:
+def color_picture(colors_from: str, image: Tensor, color_style: Tensor | Mix | None) -> Tensor | Mix | None:
     """The IMAGE whose colors are taken; None stands for the texture style's.
 
     Raises:

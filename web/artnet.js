@@ -1,6 +1,11 @@
 import { app } from "../../scripts/app.js";
 
-const COLORS = { ARTNET_MODEL: "#d9a441", ARTNET_FEATURES: "#c77dba", ARTNET_REGION: "#6fb08a" };
+const COLORS = {
+  ARTNET_MODEL: "#d9a441",
+  ARTNET_FEATURES: "#c77dba",
+  ARTNET_REGION: "#6fb08a",
+  ARTNET_STYLE: "#e0796b",
+};
 const TEXT = "artnet_text";
 
 // Values are saved by position. Those of version 0.1.0 stood in another order, and there were fewer of them or one of

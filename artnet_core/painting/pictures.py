@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..features import Features
+from ..features import Features, ModelId
 from ..images import check_images, fill_hidden
 from ..network.encoder import Encoder
 from ..progress import Progress, ignore
@@ -26,11 +26,22 @@ class Coder(Protocol):
     encoder: Encoder
 
     @property
+    def id(self) -> ModelId: ...
+
+    @property
     def device(self) -> torch.device: ...
 
     def encode(self, images: Tensor, tile: int | None = None, *, progress: Progress = ignore) -> Features: ...
 
     def decode(self, features: Features, tile: int | None = None, *, progress: Progress = ignore) -> Tensor: ...
+
+
+class Kept(Protocol):
+    """Features of one picture by model and longer side, on whichever device: a dict, or what forgets in time."""
+
+    def get(self, key: tuple[ModelId, int], /) -> Features | None: ...
+
+    def __setitem__(self, key: tuple[ModelId, int], features: Features, /) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +54,7 @@ class Pictures:
         read: index to picture ``[1, 3, H, W]``, RGB, 0..1.
         weight: index to how much each pixel counts, ``[1, 1, h, w]`` of any size, 0..1: the picture's alpha, or a mask.
             What is 0 is neither content nor style. None, or a function that gives None, lets all of it count.
+        kept: of a batch of one with this very weight: features of earlier paintings, and room for those of this one.
 
     Example:
         >>> waves = artnet.Pictures.of(torch.rand(3, 3, 60, 90), "waves", weights=torch.ones(60, 90).tril())
@@ -54,6 +66,7 @@ class Pictures:
     count: int
     read: Callable[[int], Tensor]
     weight: Callable[[int], Tensor | None] | None = None
+    kept: Kept | None = None
 
     @classmethod
     def of(cls, images: Tensor, name: str, weights: Tensor | None = None) -> Pictures:
@@ -85,7 +98,8 @@ class Pictures:
             size = before.shape[-2], before.shape[-1]
             return before * resize_mask(of_picture[0], size).to(before)
 
-        return replace(self, count=max(self.count, len(masks)), read=lambda index: self.at(index), weight=weight)
+        count = max(self.count, len(masks))
+        return replace(self, count=count, read=lambda index: self.at(index), weight=weight, kept=None)
 
     def at(self, index: int) -> Tensor:
         """One picture; of a batch of one always the same.
@@ -104,7 +118,8 @@ class Pictures:
     def encoded(self, model: Coder, index: int, tiles: Tiles | None = None) -> Encoded:
         """One picture with its weight, ready to be encoded; of a batch of one always the same."""
         index = min(index, self.count - 1)
-        return Encoded(model, self.at(index), tiles, None if self.weight is None else self.weight(index))
+        weight = None if self.weight is None else self.weight(index)
+        return Encoded(model, self.at(index), tiles, weight, self.kept)
 
 
 class Encoded:
@@ -115,6 +130,7 @@ class Encoded:
         picture: ``[1, 3, H, W]``, RGB, 0..1.
         tiles: how many rows are worked on at once; all, until memory runs out, by default.
         weight: ``[1, 1, h, w]`` of any size, 0..1: how much each pixel counts; all of them by default.
+        kept: features that were taken before of this picture with this weight; those that are missing are added.
 
     Attributes:
         original: the picture as it came.
@@ -124,7 +140,14 @@ class Encoded:
 
     weight: Tensor | None = None
 
-    def __init__(self, model: Coder, picture: Tensor, tiles: Tiles | None = None, weight: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        model: Coder,
+        picture: Tensor,
+        tiles: Tiles | None = None,
+        weight: Tensor | None = None,
+        kept: Kept | None = None,
+    ) -> None:
         self.original = self.picture = picture
         if weight is not None:
             size = picture.shape[-2], picture.shape[-1]
@@ -134,6 +157,7 @@ class Encoded:
                 self.picture = fill_hidden(picture, weight)
         self._model = model
         self._tiles = Tiles() if tiles is None else tiles
+        self._kept = kept
         self._features: dict[int, Features] = {}
 
     @property
@@ -164,14 +188,24 @@ class Encoded:
     def pixels_to_encode(self, side: int) -> float:
         """About how many pixels :meth:`features` will encode: none once that is done."""
         height, width = self.picture.shape[-2:]
-        return 0.0 if side in self._features else height * width * (side / self.side) ** 2
+        return 0.0 if self._found(side) is not None else height * width * (side / self.side) ** 2
 
     def features(self, side: int, progress: Progress = ignore) -> Features:
         """The features of :meth:`at`; ``progress`` is told which share of them is done."""
-        if side not in self._features:
+        found = self._found(side)
+        if found is None:
             picture = self.at(side)
-            features = self._tiles.run(
+            found = self._tiles.run(
                 picture.shape[-2], lambda tile: self._model.encode(picture, tile, progress=progress)
             )
-            self._features[side] = features.weighted(self.weight_at(side))
-        return self._features[side]
+            found = self._features[side] = found.weighted(self.weight_at(side))
+            if self._kept is not None:
+                self._kept[self._model.id, side] = found
+        return found
+
+    def _found(self, side: int) -> Features | None:
+        if self._kept is not None and side not in self._features:
+            before = self._kept.get((self._model.id, side))
+            if before is not None:
+                self._features[side] = before.with_data(before.data.to(self._model.device))
+        return self._features.get(side)

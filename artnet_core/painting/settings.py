@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -19,6 +20,9 @@ _FINEST = 1e-6
 
 # A style is not reduced below this, or it would have too few patches to choose from.
 _SMALLEST_STYLE = 256
+
+Shown = Callable[[Tensor], None]
+"""Is given a picture ``[1, 3, h, w]``, 0..1, that is still worked on."""
 
 
 @dataclass(frozen=True)

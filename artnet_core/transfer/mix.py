@@ -42,11 +42,9 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
         >>> artnet.sandwich_swap(model.encode(torch.rand(1, 3, 48, 48)), mixed).size
         (48, 48)
     """
-    if len(styles) != len(weights):
-        raise ValueError(f"Every style needs a weight: got {len(styles)} styles and {len(weights)} weights.")
     for style in styles:
         _check_map(style)
-    shares = _shares(weights)
+    shares = style_shares(weights, len(styles))
     chosen = [(style.visible_part, share) for style, share in zip(styles, shares, strict=True) if share > 0]
     if len({style.model for style in styles}) > 1:
         raise ValueError("The styles come from different models: encode all of them with the same model.")
@@ -74,21 +72,25 @@ def mix_styles(styles: Sequence[Features], weights: Sequence[float]) -> Features
     mean = torch.stack([share * mean for share, (mean, _) in zip(shares, statistics, strict=True)]).sum(0)
     std = torch.stack([share * std for share, (_, std) in zip(shares, statistics, strict=True)]).sum(0)
 
-    height = min(data.shape[-2] for data in maps)
-    width = min(data.shape[-1] / share for data, share in zip(maps, shares, strict=True))
     parts, of_parts = [], []
-    for data, count, (style, share) in zip(maps, counts, chosen, strict=True):
-        cut, of_cut = (_crop_center(x, height, max(1, round(share * width))) for x in (data, count))
+    cuts = side_by_side(maps, shares), side_by_side(counts, shares)
+    for cut, of_cut, (style, _) in zip(*cuts, chosen, strict=True):
         shown = style.weight is not None and bool((of_cut > 0).any())
         parts.append(align(cut, mean, std, of_cut if shown else None))
         of_parts.append(of_cut.expand(len(cut), -1, -1, -1))
     data = torch.cat(parts, -1)
-    size = (height * first.stride, data.shape[-1] * first.stride)
+    size = (data.shape[-2] * first.stride, data.shape[-1] * first.stride)
     return Features(data, first.layers, first.stride, size, first.model, torch.cat(of_parts, -1) if weighted else None)
 
 
-def _shares(weights: Sequence[float]) -> list[float]:
-    """The weights divided by their sum; what is nothing beside the largest has no share."""
+def style_shares(weights: Sequence[float], styles: int) -> list[float]:
+    """The weights divided by their sum; what is nothing beside the largest has no share.
+
+    Raises:
+        ValueError: there is not one for each style, or one is negative, not finite or no number, or all are zero.
+    """
+    if styles != len(weights):
+        raise ValueError(f"Every style needs a weight: got {styles} styles and {len(weights)} weights.")
     try:
         values = [float(weight) for weight in weights]
     except (TypeError, ValueError, OverflowError) as error:
@@ -115,6 +117,13 @@ def _check_map(style: object) -> None:
         raise ValueError(f"The data of features must be a map [B, {channels}, h, w], got {list(data.shape)}.")
 
 
-def _crop_center(data: Tensor, height: int, width: int) -> Tensor:
-    top, left = (data.shape[-2] - height) // 2, (data.shape[-1] - width) // 2
-    return data[..., top : top + height, left : left + width]
+def side_by_side(maps: Sequence[Tensor], shares: Sequence[float]) -> list[Tensor]:
+    """The middle of each map ``[B, C, h, w]``, all of one height, and as wide as their shares of all."""
+    height = min(data.shape[-2] for data in maps)
+    width = min(data.shape[-1] / share for data, share in zip(maps, shares, strict=True))
+    parts = []
+    for data, share in zip(maps, shares, strict=True):
+        columns = max(1, round(share * width))
+        top, left = (data.shape[-2] - height) // 2, (data.shape[-1] - columns) // 2
+        parts.append(data[..., top : top + height, left : left + columns])
+    return parts

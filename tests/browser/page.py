@@ -61,6 +61,7 @@ SLOT_COLORS = """type => {
 FIT_VIEW = "() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')"
 # Older pages name the box around the button, newer ones the button itself.
 RUN_BUTTON = 'button[data-testid="queue-button"], [data-testid="queue-button"] button'
+APP_RUN_BUTTON = '[data-testid="linear-run-button"] button:has-text("Run"):visible'
 SECONDS = 60.0
 MOTION_SECONDS = 1.0
 
@@ -135,7 +136,15 @@ class ComfyPage:
         """The open workflow as the page would send it to the server."""
         return json.loads(self.page.evaluate(TO_API_PROMPT))
 
-    def press_run(self, seconds: float = 300.0) -> dict[str, Any]:
+    def shows_an_app(self) -> bool:
+        """Whether the open workflow is shown as an app, which older pages cannot; skips the tour that comes first."""
+        self.page.wait_for_timeout(2 * MOTION_SECONDS * 1000)
+        tour = self.page.get_by_role("button", name="Skip")
+        if tour.count():
+            tour.first.click()
+        return self.page.locator(APP_RUN_BUTTON).count() > 0
+
+    def press_run(self, seconds: float = 300.0, button: str = RUN_BUTTON) -> dict[str, Any]:
         """Presses Run, waits until the prompt has ended and its outputs are shown, and returns its history entry.
 
         Raises:
@@ -143,7 +152,7 @@ class ComfyPage:
         """
         self.page.evaluate(WATCH_RUN)
         with self.page.expect_response(lambda response: response.url.endswith("/api/prompt")) as response:
-            self.page.locator(RUN_BUTTON).first.click()
+            self.page.locator(button).first.click()
         answer = response.value.json()
         if "prompt_id" not in answer or answer["node_errors"]:
             raise Refused(answer)

@@ -13,7 +13,7 @@ from host.host import Host, raise_if_failed
 
 from artnet_core.transfer.sandwich import DEFAULT_DETAIL
 
-from .page import ComfyPage
+from .page import APP_RUN_BUTTON, ComfyPage
 
 REPOSITORY = Path(__file__).parents[2]
 BLUEPRINT = REPOSITORY / "subgraphs" / "ArtNet Style Transfer.json"
@@ -123,6 +123,17 @@ def test_workflows_of_version_0_1_0_send_what_they_sent(page: ComfyPage, path: P
 def forgetful_host(page: ComfyPage, host: Host) -> None:
     """What the host still has from another test would not run again."""
     assert page.page.request.post(f"{host.url}/free", data={"free_memory": True}).ok
+
+
+@pytest.mark.usefixtures("forgetful_host")
+def test_the_app_paints(page: ComfyPage) -> None:
+    page.open_workflow(workflow("Paint a picture (app)"))
+    if not page.shows_an_app():
+        pytest.skip("this page shows no apps")
+    raise_if_failed(page.press_run(button=APP_RUN_BUTTON))
+    page.page.wait_for_function(
+        "() => [...document.images].some(image => /ArtNet_\\d+_\\.png/.test(image.src) && image.naturalWidth === 512)"
+    )
 
 
 @pytest.mark.usefixtures("forgetful_host")

@@ -14,6 +14,7 @@ import torch
 
 import artnet_core as artnet
 from artnet_core.checkpoint import shipped_models
+from artnet_core.finish import finish, finish_memory
 from artnet_core.pipeline import Encoded, Settings, paint_frame
 from artnet_core.runtime import Tiles, memory_used, transfer_memory
 from artnet_core.transfer.methods import ALL_METHODS
@@ -86,6 +87,15 @@ def test_a_frames_tensors_fit_the_bound(name: str, dtype: torch.dtype) -> None:
     frame, settings = torch.rand(1, 3, 256, 200), Settings(detail=0.0, patch_size=7)
     measured = peak_bytes(lambda: paint_frame(model, Encoded(model, frame), Encoded(model, frame), None, settings))
     assert measured <= memory_used(model, 256, 200)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_finish_fits_its_bound(name: str, dtype: torch.dtype) -> None:
+    encoder, frame = artnet.load(name).encoder, torch.rand(1, 3, 400, 304)
+    measured = peak_bytes(lambda: finish(encoder, frame, frame, frame, steps=1, dtype=dtype))
+    bound = finish_memory(encoder, 400, 304)
+    assert measured <= bound <= 3 * measured
 
 
 @pytest.mark.parametrize("method", ALL_METHODS)

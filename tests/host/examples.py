@@ -344,7 +344,7 @@ EXAMPLES: dict[str, Example] = {
     ),
     "Mix styles": Example(
         "## Mix styles\nStrokes come from all styles, the more the higher the weight, and the palette lies between "
-        f"theirs. *ArtNet Style Mix* takes pictures or features.\n\n{OWN}",
+        f"theirs. The mix takes the place of a style in *ArtNet Stylize*.\n\n{OWN}",
         (
             (
                 picture("first", WAVE, "First style"),
@@ -358,21 +358,34 @@ EXAMPLES: dict[str, Example] = {
                     {"style_1": ("first", 0), "style_2": ("second", 0)},
                     {"weight_1": 1.0, "weight_2": 1.0},
                 ),
-                Node("encode", "ArtNet_Encoder", {"image": ("content", 0)}),
             ),
-            (
-                Node(
-                    "transfer",
-                    "ArtNet_S2Transfer",
-                    {"content": ("encode", 0), "texture_style": ("mix", 0)},
-                    {"detail": 0.2},
-                ),
-            ),
-            (Node("decode", "ArtNet_Decoder", {"features": ("transfer", 0)}),),
-            (save("decode"),),
+            (stylize(style=("mix", 1), values={"detail": 0.2, "style_size": 512}, top=420),),
+            (save(),),
         ),
         "save",
         (WAVE, SPRING),
+    ),
+    "Finish a painting": Example(
+        "## Finish a painting\n*ArtNet Finish* works over the painting step by step, and shows it while it grows: "
+        "strokes get sharper, and lines of the photograph come back. It takes a while; cancel works at any time.\n\n"
+        + OWN,
+        (
+            (picture("content", COFFEE, "Photograph"), picture("style", AUVERS, "Style")),
+            (stylize(values={"detail": 0.2, "style_size": 512}, top=660),),
+            (
+                Node(
+                    "finish",
+                    "ArtNet_Finish",
+                    {"image": ("paint", 0), "content": ("content", 0), "texture_style": ("style", 0)},
+                    {"steps": 12, "style_size": 512},
+                    room=330,
+                ),
+                save(title="Before"),
+            ),
+            (save("finish", "save_finished", "Finished"),),
+        ),
+        "save_finished",
+        (COFFEE, AUVERS),
     ),
     "Encoder, transfer, decoder": Example(
         "## What ArtNet Stylize does, in parts\nEncode both pictures, let *S² Transfer* give the content the "
@@ -532,7 +545,6 @@ EXAMPLES: dict[str, Example] = {
                 Node("negative", "CLIPTextEncode", {"clip": ("checkpoint", 1)}, {"text": ""}, "What not", room=80),
             ),
             (
-                picture("style_again", SPRING, "Style", top=330),
                 Node(
                     "sample",
                     "KSampler",
@@ -543,9 +555,12 @@ EXAMPLES: dict[str, Example] = {
                         "latent_image": ("encode", 0),
                     },
                     {"denoise": 0.45, "seed": 1, "steps": 20, "cfg": 6.0},
-                    top=1000,
+                    top=1220,
                 ),
-                Node("decode", "VAEDecode", {"samples": ("sample", 0), "vae": ("checkpoint", 2)}),
+            ),
+            (
+                picture("style_again", SPRING, "Style", top=330),
+                Node("decode", "VAEDecode", {"samples": ("sample", 0), "vae": ("checkpoint", 2)}, top=1000),
             ),
             (
                 stylize(
@@ -576,7 +591,7 @@ EXAMPLES: dict[str, Example] = {
             (
                 stylize(key="before", values={"style_size": 512}, model=("unpruned", 0)),
                 stylize(key="after", values={"style_size": 512}, model=("prune", 0)),
-                Node("chart", "PreviewImage", {"images": ("prune", 2)}, {}, "What was kept", 300, 400, 1140),
+                Node("chart", "PreviewImage", {"images": ("prune", 2)}, {}, "What was kept", 300, 400, 1340),
             ),
             (
                 Node("show_before", "PreviewImage", {"images": ("before", 0)}, title="Before", room=300, width=400),

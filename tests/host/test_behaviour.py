@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import time
 from pathlib import Path
@@ -47,13 +48,18 @@ def graph(host: Host, model: str = DEFAULT_MODEL, **nodes: dict[str, Any]) -> Gr
     }
 
 
-def scale(image: str) -> dict[str, Any]:
-    return node("ImageScale", image=(image, 0), upscale_method="area", width=WIDTH, height=HEIGHT, crop="disabled")
+def scale(image: str, width: int = WIDTH, height: int = HEIGHT) -> dict[str, Any]:
+    return node("ImageScale", image=(image, 0), upscale_method="area", width=width, height=height, crop="disabled")
 
 
 def stylize(image: str = "content", style: str = "style", model: str = "model", **inputs: Any) -> dict[str, Any]:
-    settings = {"strength": 1.0, "detail": 0.3, "patch_size": 3, **inputs}
-    return node("ArtNet_Stylize", model=(model, 0), image=(image, 0), texture_style=(style, 0), **settings)
+    settings = {"texture_style": (style, 0), "strength": 1.0, "detail": 0.3, "patch_size": 3, **inputs}
+    return node("ArtNet_Stylize", model=(model, 0), image=(image, 0), **settings)
+
+
+def finish(image: str = "painted", **inputs: Any) -> dict[str, Any]:
+    settings = {"texture_style": ("style", 0), "steps": 2, **inputs}
+    return node("ArtNet_Finish", image=(image, 0), content=("content", 0), **settings)
 
 
 def encode(image: str, model: str = "model") -> dict[str, Any]:
@@ -83,8 +89,8 @@ def without_model(spec: dict[str, Any]) -> dict[str, Any]:
     return spec | {"inputs": {name: value for name, value in spec["inputs"].items() if name != "model"}}
 
 
-def mix(first: str, second: str) -> dict[str, Any]:
-    return node("ArtNet_StyleMix", style_1=(first, 0), weight_1=1.0, style_2=(second, 0), weight_2=0.5)
+def mix(first: str, second: str, weight: float = 0.5) -> dict[str, Any]:
+    return node("ArtNet_StyleMix", style_1=(first, 0), weight_1=1.0, style_2=(second, 0), weight_2=weight)
 
 
 def preview(image: str) -> dict[str, Any]:
@@ -143,6 +149,39 @@ IDENTITIES: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
             "a": without_model(decode("f")),
             "g": encode("content"),
             "b": decode("g"),
+        },
+        "a",
+        "b",
+    ),
+    "finish, of a painting": (
+        {"painted": stylize(), "a": finish(model=("model", 0)), "b": stylize(finish=2)},
+        "a",
+        "b",
+    ),
+    "finish, in other colors and of another size": (
+        {
+            "painted": stylize(style_size=64, color_style=("content", 0)),
+            "a": finish(style_size=64, color_style=("content", 0)),
+            "b": stylize(finish=2, style_size=64, colors_from="image"),
+        },
+        "a",
+        "b",
+    ),
+    "finish, mask of zeros": (
+        {"mask": solid_mask(0.0), "painted": stylize(), "a": finish(mask=("mask", 0))},
+        "a",
+        "painted",
+    ),
+    "finish, mask of ones": (
+        {"mask": solid_mask(1.0), "painted": stylize(), "a": finish(mask=("mask", 0)), "b": finish()},
+        "a",
+        "b",
+    ),
+    "stylize, a mix of one style is the style": (
+        {
+            "mix": mix("style", "content", 0.0),
+            "a": stylize(texture_style=("mix", 1), stroke_size=1.0, finish=2),
+            "b": stylize(stroke_size=1.0, finish=2),
         },
         "a",
         "b",
@@ -212,6 +251,42 @@ def test_the_chain_is_the_one_box_node(odd_host: Host, steady: bool, detail: flo
     }
     images = odd_host.images(odd_host.run(graph(odd_host, **nodes)))
     assert (pixels(images["out_a"]) - pixels(images["out_b"])).abs().max() <= 1
+
+
+def test_a_mix_is_painted_with_on_the_one_box_too(odd_host: Host) -> None:
+    nodes = {
+        **FEATURES,
+        "pictures": mix("style", "content"),
+        "features": mix("style_features", "content_features"),
+        "s2": transfer("content_features", "pictures"),
+        "a": decode("s2"),
+        "b": stylize(style="pictures", texture_style=("pictures", 1)),
+        "c": stylize(texture_style=("features", 1), color_style=("features", 1)),
+        "plain": stylize(),
+        **{f"out_{name}": preview(name) for name in ("a", "b", "c", "plain")},
+    }
+    images = {name: pixels(found) for name, found in odd_host.images(odd_host.run(graph(odd_host, **nodes))).items()}
+    for name in ("out_b", "out_c"):
+        assert (images["out_a"] - images[name]).abs().max() <= 1
+    assert (images["out_a"] - images["out_plain"]).abs().max() > 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"style_size": 64}, "A style is features of 120 pixels, and is needed with 64: give its picture"),
+        ({"finish": 2}, "The finish needs the pictures of all styles, and one is features: give its picture."),
+    ],
+)
+def test_a_mix_of_features_has_one_size(odd_host: Host, settings: dict[str, float], message: str) -> None:
+    nodes = {
+        **FEATURES,
+        "features": mix("style_features", "content"),
+        "a": stylize(texture_style=("features", 1), **settings),
+        "out": preview("a"),
+    }
+    with pytest.raises(NodeFailed, match=message):
+        odd_host.run(graph(odd_host, **nodes))
 
 
 def test_one_picture_is_painted_once_under_each_mask(odd_host: Host) -> None:
@@ -401,6 +476,55 @@ def test_every_frame_can_have_its_own_style(odd_host: Host) -> None:
     assert text(odd_host.run(graph(odd_host, **nodes)), "equal") == "True"
 
 
+def encodings(after: str) -> dict[str, Any]:
+    return node("Odd_Encodings", after=(after, 0))
+
+
+def test_a_moved_slider_encodes_nothing_and_nothing_stays(odd_host: Host) -> None:
+    empty = {"black": node("EmptyImage", width=64, height=64, batch_size=1, color=0), "count": encodings("black")}
+    odd_host.run(empty)
+
+    def counted(**settings: float) -> str:
+        entry = odd_host.run(graph(odd_host, a=stylize(**settings), count=encodings("a")))
+        return text(entry, "count")
+
+    assert counted(detail=0.21) == "2 encoded, 2 kept"
+    assert counted(detail=0.22) == "0 encoded, 2 kept"
+    assert counted(detail=0.22, patch_size=5) == "0 encoded, 2 kept"
+    assert counted(detail=0.22, style_size=64) == "1 encoded, 3 kept"
+    again = {
+        "content_2": odd("content", "copy"),
+        "style_2": odd("style", "copy"),
+        "a": stylize(detail=0.23, strength=0.7, stroke_size=1.0),
+        "b": stylize("content_2", "style_2", detail=0.23, strength=0.7, stroke_size=1.0),
+        "equal": equal("a", "b"),
+        "count": encodings("b"),
+    }
+    entry = odd_host.run(graph(odd_host, **again))
+    assert text(entry, "equal") == "True"
+    # Nothing for the pictures as they were, of which features are kept, and two for the copies.
+    assert text(entry, "count") == "2 encoded, 5 kept"
+    assert text(odd_host.run(empty), "count") == "0 encoded, 0 kept"
+
+
+def test_kept_features_know_their_picture_model_and_transparency(odd_host: Host) -> None:
+    nodes = {
+        "other": node("ArtNet_Loader", model_name=FAST_MODEL),
+        "gray": node("ImageToMask", image=("style", 0), channel="red"),
+        "rgba": node("JoinImageWithAlpha", image=("content", 0), alpha=("gray", 0)),
+        "frames": repeat("content", 2),
+        "a": stylize(detail=0.24),
+        "by_other": stylize(detail=0.24, model="other"),
+        "seen": stylize("rgba", detail=0.24),
+        "both": stylize("frames", detail=0.24),
+        **{f"out_{name}": preview(name) for name in ("a", "by_other", "seen", "both")},
+    }
+    images = {name: pixels(found) for name, found in odd_host.images(odd_host.run(graph(odd_host, **nodes))).items()}
+    assert (images["out_a"] - images["out_by_other"]).abs().max() > 5
+    assert (images["out_a"] - images["out_seen"][..., :3]).abs().max() > 5
+    assert torch.equal(images["out_both"], images["out_a"].expand(2, -1, -1, -1))
+
+
 ERRORS: dict[str, tuple[dict[str, dict[str, Any]], str, str]] = {
     "decoder of another model": (
         {
@@ -559,19 +683,40 @@ def test_model_files_that_are_not_ours(odd_host: Host, content: bytes | None, me
         path.unlink()
 
 
-def test_cancel_stops_within_a_frame(odd_host: Host) -> None:
-    nodes = {"frames": repeat("content", 2000), "a": stylize("frames"), "out": preview("a")}
+CANCELLED = {
+    "a batch of small frames": ("ArtNet_Stylize", {"frames": repeat("content", 2000), "a": stylize("frames")}, 2),
+    "one large frame with broad strokes": (
+        "ArtNet_Stylize",
+        {
+            "larger": scale("photo", 4500, 3000),
+            "a": stylize("larger", stroke_size=1.0, detail=0.0, strength=0.9),
+        },
+        4,
+    ),
+    "steps of a finish": (
+        "ArtNet_Finish",
+        {"painted": scale("photo", 1500, 1000), "a": finish(steps=50)},
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CANCELLED)
+def test_cancel_stops_within_a_frame(odd_host: Host, name: str) -> None:
+    at, nodes, wait = CANCELLED[name]
+    nodes = {**nodes, "out": preview("a")}
     prompt_id = odd_host.queue(graph(odd_host, **nodes))
     while prompt_id not in odd_host.running():
         time.sleep(0.05)
-    time.sleep(2)  # into the batch, which takes minutes
+    time.sleep(wait)  # into the work, which takes a minute and more
     assert prompt_id in odd_host.running()
     started = time.monotonic()
     entry = odd_host.interrupt(prompt_id)
     assert time.monotonic() - started < 2
-    with pytest.raises(Interrupted, match="ArtNet_Stylize"):
+    with pytest.raises(Interrupted, match=at):
         raise_if_failed(entry)
-    odd_host.run(graph(odd_host, a=stylize(detail=0.9), out=preview("a")))
+    detail = 0.9 + list(CANCELLED).index(name) / 100  # the host would not paint the same again
+    odd_host.run(graph(odd_host, a=stylize(detail=detail), out=preview("a")))
 
 
 def models_folder(host: Host) -> Path:
@@ -595,6 +740,9 @@ def test_a_saved_model_can_be_loaded(odd_host: Host) -> None:
     path = odd_host.base / "models" / "artnet" / "my pruned.safetensors"
     try:
         assert text(before, "save") == f"Saved {path}"
+        umask = os.umask(0)
+        os.umask(umask)
+        assert path.stat().st_mode & 0o777 == 0o666 & ~umask
         assert path.stat().st_size < shipped_models()[UNPRUNED_MODEL].stat().st_size
         assert listed_models(odd_host)[:3] == [DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL]
         assert path.name in listed_models(odd_host)

@@ -14,9 +14,8 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.pipeline import Pictures, Region, Settings, paint
+from artnet_core.pipeline import Mix, Pictures, Region, Settings, paint
 from artnet_core.transfer.methods import ALL_METHODS
-from artnet_core.transfer.mix import mix_styles
 
 from .examples import EXAMPLES, PICTURES, PROMPTS, WORKFLOWS, node_id
 from .host import Host
@@ -119,9 +118,18 @@ def corner(model: artnet.ArtNet) -> dict[str, Tensor]:
 
 
 def mix(model: artnet.ArtNet) -> dict[str, Tensor]:
-    styles = [model.encode(example(f"style/{name}.jpg")) for name in ("great_wave", "spring")]
-    content = model.encode(example("content/astronaut.jpg"))
-    return {"save": model.decode(artnet.sandwich_swap(content, mix_styles(styles, (1.0, 1.0)), detail=0.2))}
+    styles = [Pictures.of(style(name), name) for name in ("great_wave", "spring")]
+    content = Pictures.of(example("content/astronaut.jpg"), "photograph")
+    settings = Settings(detail=0.2, style_size=512)
+    return {"save": next(paint(model, content, Mix("styles", styles, (1.0, 1.0)), settings=settings))}
+
+
+def finish(model: artnet.ArtNet) -> dict[str, Tensor]:
+    content, village = example("content/coffee.jpg"), style("village_street_in_auvers")
+    return {
+        "save": painted(model, content, village, detail=0.2, style_size=512),
+        "save_finished": painted(model, content, village, detail=0.2, style_size=512, finish=12),
+    }
 
 
 def parts(model: artnet.ArtNet) -> dict[str, Tensor]:
@@ -160,6 +168,7 @@ EXPECTED: dict[str, Callable[[artnet.ArtNet], dict[str, Tensor]]] = {
     "A face keeps its detail": face,
     "A corner of a style": corner,
     "Mix styles": mix,
+    "Finish a painting": finish,
     "Encoder, transfer, decoder": parts,
     "Big print": big_print,
     "Paint a video": video,

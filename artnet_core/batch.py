@@ -218,6 +218,11 @@ class MixedStyles(Encoded):
     def side(self) -> int:
         return max(style.side for style in self._styles)
 
+    @property
+    def parts(self) -> Sequence[tuple[Encoded, float]]:
+        total = sum(self._weights)
+        return [(style, weight / total) for style, weight in zip(self._styles, self._weights, strict=True)]
+
     def pixels_to_encode(self, side: int) -> float:
         return sum(self._pixels(side))
 

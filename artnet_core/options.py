@@ -80,8 +80,6 @@ def _check_stylize(options: argparse.Namespace, rest: list[str], error: Callable
     folder = next((path for path, _ in options.styles if path.is_dir()), None)
     if folder is not None and len(options.styles) > 1:
         error(f"{folder} is a folder of styles, which paint one by one: only single styles can be mixed.")
-    if len(options.styles) > 1 and getattr(options, "finish", None):
-        error("--finish brings a painting nearer to one style: leave it out, or give one style.")
     if options.region and options.regions is None:
         error("--region is the style of a mask: say with --regions in which folder the masks are.")
     names_of_regions = [name for name, _ in options.region or []]

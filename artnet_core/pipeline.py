@@ -11,6 +11,7 @@ photograph's own detail of its size put back (Burt and Adelson 1983, the Laplaci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 import torch
@@ -281,10 +282,25 @@ def paint_frame(
         below = picture
     assert painted is not None
     if settings.finish > 0:
-        painted = _finish(model, content, painted, styles, of_strength, of_finish)
+        painted = _finish(model, content, painted, _unmixed(content, styles, texture), of_strength, of_finish)
     if layout is None or texture is not None or (layout.covered >= 1).all():
         return painted
     return mask_images(content.original, painted, layout.covered)
+
+
+def _unmixed(content: Encoded, styles: Sequence[Style], texture: Encoded | None) -> Sequence[Style]:
+    """The styles, the last of them, where it is mixed, as all that it is mixed of."""
+    if texture is None or len(texture.parts) == 1:
+        return styles
+    *others, mixed = styles
+
+    def share_of(weight: float, side: int) -> Tensor:
+        return weight * (torch.ones_like(content.at(side)[:, :1]) if mixed.share is None else mixed.share(side))
+
+    return [
+        *others,
+        *(replace(mixed, texture=partial(_same, part), share=partial(share_of, w)) for part, w in texture.parts),
+    ]
 
 
 def _finish(

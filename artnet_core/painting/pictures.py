@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -140,6 +140,11 @@ class Encoded:
     def side(self) -> int:
         """Pixels of the longer side."""
         return max(self.picture.shape[-2:])
+
+    @property
+    def parts(self) -> Sequence[tuple[Encoded, float]]:
+        """The pictures that it is mixed of, and how much of it each is; of a single one itself."""
+        return ((self, 1.0),)
 
     @property
     def is_seen(self) -> bool:

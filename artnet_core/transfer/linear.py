@@ -76,6 +76,7 @@ class MatrixNetwork(nn.Module):
             moments = seen @ seen.T / seen.shape[1]
         else:
             # What does not count is like what lies beyond the picture's border.
+            weight = weight / weight.amax()
             seen = self.look(reduced * weight)[0].flatten(1)
             counts = weight.flatten()
             moments = (seen * counts) @ seen.T / counts.sum()

@@ -17,6 +17,7 @@ from artnet_core.runtime import Tiles
 from artnet_core.scores import edge_ssim
 from artnet_core.transfer.adain import align, channel_statistics
 from artnet_core.transfer.baselines import adain, avatar, optimal_wct, style_swap, wct
+from artnet_core.transfer.linear import linear_wct
 from artnet_core.transfer.matching import match_patches, visible_patches
 from artnet_core.transfer.methods import Transfer
 from artnet_core.transfer.regions import Part, transfer_regions
@@ -508,7 +509,7 @@ def test_wrong_maps(model: artnet.ArtNet, small: Tensor, painting: Tensor) -> No
         sandwich_swap(model.encode(small), model.encode(painting), detail=torch.full((1, 1, 16, 18), 1.5))
 
 
-@pytest.mark.parametrize("method", [adain, wct, optimal_wct, style_swap, avatar])
+@pytest.mark.parametrize("method", [adain, wct, linear_wct, optimal_wct, style_swap, avatar])
 def test_other_methods_see_nothing_hidden(
     method: Transfer, model: artnet.ArtNet, small: Tensor, painting: Tensor
 ) -> None:

@@ -55,7 +55,7 @@ class LinearSettings:
     batch: int = 6
     size: int = 160
     seed: int = 0
-    rate: float = 1e-3
+    rate: float = 2e-4
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_LINEAR_WEIGHTS))
     model: str = ""
     start: str = ""
@@ -83,12 +83,11 @@ class LinearTask:
         self.generator = torch.Generator().manual_seed(settings.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.transform = LinearTransform(model.layers)
-        self.transform.to(self.device)
-        if start is None:
-            initialize(self.transform, model, torch.cat([self._draw(kind, _EXAMPLES) for kind in self._kinds()]))
-        else:
-            self.transform.load_state_dict(start.state_dict())
+            self.transform = LinearTransform(model.layers).to(self.device)
+            if start is None:
+                initialize(self.transform, model, torch.cat([self._draw(kind, _EXAMPLES) for kind in self._kinds()]))
+            else:
+                self.transform.load_state_dict(start.state_dict())
         self.optimizer = torch.optim.Adam(self.transform.parameters(), lr=settings.rate)
 
     def step(self, progress: float) -> dict[str, Tensor]:

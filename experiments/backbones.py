@@ -83,7 +83,7 @@ _HEADS = ("classifier", "fc")
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 # Torchvision's files of DenseNets are of a time when module names could hold dots.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
-_COLUMNS, _TIMED_RUNS = 5, 5
+_COLUMNS, _TIMED_RUNS = 6, 5
 
 
 class _Stop(Exception):
@@ -616,9 +616,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         **environment(device),
     }
     write_report(options.out / "backbones.json", settings, networks=rows)
-    # A row for each pair, or for a single pair as many as it takes.
-    cells = [cell for of_pair in columns for cell in of_pair]
-    width = len(columns[0]) if len(pairs) > 1 else min(_COLUMNS, len(cells))
+    rows_of_pair = -(-len(columns[0]) // _COLUMNS)
+    width = -(-len(columns[0]) // rows_of_pair)
+    cells: list[tuple[Tensor, str, str]] = []
+    for of_pair in columns:
+        blank = torch.ones_like(of_pair[0][0])
+        cells += of_pair + [(blank, "", "")] * (width * rows_of_pair - len(of_pair))
     sheet(cells, width).save(options.out / "backbones.jpg", quality=90)
     print(table(rows))
 

@@ -51,7 +51,7 @@ def test_they_begin_with_the_deviations_of_the_strongest_channels(model: ArtNet,
 def test_a_short_run_comes_nearer_to_covariances(data: Path, tmp_path: Path) -> None:
     out, given = tmp_path / "linear.safetensors", ["--data", str(data), "--size", "64", "--log-every", "10"]
     alone = [option for name in ("style", "content", "pixels") for option in ("--weight", f"{name}=0")]
-    assert main(["linear", *given, *alone, "--steps", "40", "--batch", "4", "--out", str(out)]) == 0
+    assert main(["linear", *given, *alone, "--steps", "40", "--batch", "4", "--rate", "1e-3", "--out", str(out)]) == 0
     rows = curve(out)
     assert list(rows[0]) == ["step", "seconds", "covariance", "structure", "loss"]
     assert rows[-1]["covariance"] < 0.95 * rows[0]["covariance"]

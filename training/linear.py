@@ -27,7 +27,7 @@ _OF_PICTURES = ("style", "content", "pixels")
 
 _CONTENT_LAYERS = ("conv3", "inception3b")
 _EXAMPLES = 32
-_PAINTED_OF = 4
+_PAINTED_OF = 2
 _FAINT = 1e-2
 _SURROUNDINGS = 0.1
 
@@ -52,10 +52,10 @@ class LinearSettings:
         start: digest of the networks that the run begins with; empty for none.
     """
 
-    batch: int = 6
+    batch: int = 4
     size: int = 160
     seed: int = 0
-    rate: float = 2e-4
+    rate: float = 4e-5
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_LINEAR_WEIGHTS))
     model: str = ""
     start: str = ""

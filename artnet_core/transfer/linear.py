@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -29,8 +28,8 @@ from .baselines import transfer_pairs
 CHANNELS = 64
 """That features are compressed to, and rows of the matrices."""
 
-FILE = "linear_wct.safetensors"
-"""The trained networks, in the package's folder of weights."""
+SHIPPED = Path(__file__).parents[1] / "weights" / "linear_wct.safetensors"
+"""The trained networks that come with the package."""
 
 FORMAT = "artnet-linear"
 
@@ -158,7 +157,7 @@ def linear_wct(content: Features, style: Features, strength: float = 1.0) -> Fea
     Raises:
         ValueError: also for features of another model than ``artnet``, which the networks were trained for.
     """
-    return linear_transfer(load_linear(_shipped(), content.data.device), content, style, strength)
+    return linear_transfer(load_linear(SHIPPED, content.data.device), content, style, strength)
 
 
 @lru_cache(maxsize=4)
@@ -174,7 +173,3 @@ def load_linear(path: Path, device: torch.device) -> LinearTransform:
         transform = LinearTransform(json.loads(file.metadata()["layers"]))
         transform.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
         return transform.to(device).eval().requires_grad_(False)
-
-
-def _shipped() -> Path:
-    return Path(str(resources.files("artnet_core"))) / "weights" / FILE

@@ -14,10 +14,9 @@ import artnet_core as artnet
 from artnet_core.features import Features, ModelId
 from artnet_core.scores import color_distance, edge_ssim
 from artnet_core.transfer.adain import channel_statistics
-from artnet_core.transfer.linear import FILE, LinearTransform, linear_transfer, linear_wct, load_linear
+from artnet_core.transfer.linear import SHIPPED, LinearTransform, linear_transfer, linear_wct, load_linear
 
 LAYERS = {"conv1": 5, "dct": 7}
-SHIPPED = Path(artnet.__file__).parent / "weights" / FILE
 
 
 def features(seed: int, *sizes: int) -> Features:

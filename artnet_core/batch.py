@@ -40,6 +40,7 @@ from .progress import Progress, in_turn
 from .runtime import Tiles
 from .scene import Masks, Scene
 from .transfer.mask import mask_images
+from .video.resuming import load_strokes, save_strokes, strokes_file
 from .video.steadiness import TemporalState
 
 LARGEST_STYLE = 2048
@@ -286,11 +287,16 @@ class _Painter:
                     if before is not None and before.done and self._temporal is not None:
                         self._go_on_after(before, texture)
                     self._paint_job(job, texture)
+                    if self._temporal is not None and len(jobs) > 1:
+                        save_strokes(job.target, self._temporal)
+                        if before is not None:
+                            strokes_file(before.target).unlink(missing_ok=True)
                 except (ValueError, OSError, MemoryError) as error:
                     self._fail(str(job.content), error)
                     if self._temporal is not None:
                         self._temporal = []
             before = job
+        strokes_file(jobs[-1].target).unlink(missing_ok=True)
 
     def _base(self, styles: WeightedStyles) -> Encoded | None:
         """What paints where no region is; None leaves that as it is."""
@@ -350,8 +356,13 @@ class _Painter:
         return painted if scene.mask is None else mask_images(picture.rgb, painted, scene.mask.at(index))
 
     def _go_on_after(self, job: Job, texture: Encoded | None) -> None:
-        """Paints the last picture of a job that is done once more, for its strokes to be known to the next one."""
-        self._temporal = []
+        """Brings back the strokes of a job that is done, for the next one to go on from.
+
+        Where they were not kept, its last picture is painted once more.
+        """
+        self._temporal = load_strokes(job.target)
+        if self._temporal:
+            return
         last = frame_total(job.content) - 1
         for picture in islice(read_frames(job.content, self._options.size), last, None):
             self._paint_picture(picture, texture, self._progress.of_nothing, job, last)

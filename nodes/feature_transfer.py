@@ -15,6 +15,7 @@ METHOD_NAMES = {
     "style_swap": "StyleSwap (Chen 2016)",
     "adain": "AdaIN (Huang 2017)",
     "wct": "WCT (Li 2017)",
+    "linear_wct": "LinearWCT (Li 2019)",
     "optimal_wct": "OptimalWCT (Lu 2019)",
     "avatar": "Avatar-Net (Sheng 2018)",
     "s2_without_first_adain": "S² without its first AdaIN",

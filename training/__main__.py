@@ -1,4 +1,4 @@
-"""``python -m training encoder|narrow|decoder|average|evaluate``; docs/training.md shows whole runs."""
+"""``python -m training encoder|narrow|decoder|linear|average|evaluate``; docs/training.md shows whole runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from artnet_core.checkpoint import CheckpointError, load
 from artnet_core.images import PictureError
 from artnet_core.network.encoder import BLOCK_STRIDES, LAST_BLOCK
 from artnet_core.pruning.zero_channels import feature_mask, prune_decoder
+from artnet_core.transfer.linear import load_linear
 
 from .average import average
 from .data import draw, load_pictures, stored_side
@@ -25,6 +26,7 @@ from .encoder import KEPT_BLOCK, EncoderSettings, EncoderTask
 from .evaluate import evaluate, pairs_of, report_of, write_pairs
 from .export import load_pruned_encoder, save_encoder, save_models
 from .judge import choose_judge
+from .linear import DEFAULT_LINEAR_WEIGHTS, LinearSettings, LinearTask
 from .log import DivergedError
 from .loop import Schedule, Task, train
 from .narrow import narrow
@@ -98,6 +100,20 @@ def _decoder(options: argparse.Namespace, device: torch.device) -> int:
     task = DecoderTask(settings, pictures, teacher, source, start, imitated)
     networks = {"teacher": file_digest(options.teacher), "encoder": file_digest(options.encoder)}
     return _train(task, options, {**asdict(settings), "data": pictures.digest, **networks})
+
+
+def _linear(options: argparse.Namespace, device: torch.device) -> int:
+    check_matplotlib()
+    model = load(options.model, device)
+    weights = {**DEFAULT_LINEAR_WEIGHTS, **dict(options.weight)}
+    start = None if options.start is None else load_linear(options.start, device)
+    digest = "" if options.start is None else file_digest(options.start)
+    settings = LinearSettings(
+        options.batch, options.size, options.seed, options.rate, weights, model.fingerprint, digest
+    )
+    pictures = load_pictures(options.data, stored_side(settings.size), device)
+    task = LinearTask(settings, pictures, model, start)
+    return _train(task, options, {**asdict(settings), "data": pictures.digest})
 
 
 def _narrow(options: argparse.Namespace, device: torch.device) -> int:
@@ -197,11 +213,16 @@ def _number(text: str, *, above_zero: bool = False) -> float:
     return number
 
 
-def _weight(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    if name not in DEFAULT_WEIGHTS:
-        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(DEFAULT_WEIGHTS)}")
-    return name, _number(value)
+def _weight_of(names: Iterable[str]) -> Callable[[str], tuple[str, float]]:
+    """For weights of these losses."""
+
+    def read(text: str) -> tuple[str, float]:
+        name, _, value = text.partition("=")
+        if name not in names:
+            raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(names)}")
+        return name, _number(value)
+
+    return read
 
 
 def _named_folder(text: str) -> tuple[str, Path]:
@@ -249,12 +270,17 @@ def _parser() -> argparse.ArgumentParser:
         help="from the encoder command, a whole model, or torchvision's GoogLeNet",
     )
     decoder.add_argument("--stages", help=f'shape of the decoder, by default that of --start, or "{DEFAULT_STAGES}"')
-    decoder.add_argument(
-        "--weight", type=_weight, action="append", default=[], metavar="LOSS=NUMBER", help="of a loss; repeatable"
-    )
+    _loss_weights(decoder, DEFAULT_WEIGHTS)
     decoder.add_argument("--start", type=Path, metavar="MODEL", help="begin with this model's decoder")
     decoder.add_argument("--imitate", type=Path, metavar="MODEL", help="draw what this model's decoder draws")
     decoder.set_defaults(command=_decoder)
+
+    linear = commands.add_parser("linear", help="train LinearWCT's networks for a model")
+    _training_options(linear, LinearSettings(), teacher=False)
+    linear.add_argument("--model", type=Path, help="the shipped one by default; it stays as it is")
+    linear.add_argument("--start", type=Path, metavar="FILE", help="networks of an earlier run to go on from")
+    _loss_weights(linear, DEFAULT_LINEAR_WEIGHTS)
+    linear.set_defaults(command=_linear)
 
     narrow_parser = commands.add_parser("narrow", help="cut more than the zero channels out of an encoder")
     narrow_parser.add_argument(
@@ -295,9 +321,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _training_options(parser: argparse.ArgumentParser, defaults: EncoderSettings | DecoderSettings) -> None:
+def _loss_weights(parser: argparse.ArgumentParser, defaults: Mapping[str, float]) -> None:
+    parser.add_argument(
+        "--weight",
+        type=_weight_of(defaults),
+        action="append",
+        default=[],
+        metavar="LOSS=NUMBER",
+        help="of a loss; repeatable",
+    )
+
+
+def _training_options(
+    parser: argparse.ArgumentParser,
+    defaults: EncoderSettings | DecoderSettings | LinearSettings,
+    *,
+    teacher: bool = True,
+) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders or .tar files: photo/, art/")
-    parser.add_argument("--teacher", type=Path, required=True, help="BVLC GoogLeNet, a .safetensors file")
+    if teacher:
+        parser.add_argument("--teacher", type=Path, required=True, help="BVLC GoogLeNet, a .safetensors file")
     parser.add_argument("--out", type=Path, required=True, help="the result; its state and curve lie next to it")
     parser.add_argument("--minutes", type=_positive, default=8.0, help="of the whole run; by default %(default)s")
     parser.add_argument("--steps", type=_count(1), help="of the whole run, in place of minutes")

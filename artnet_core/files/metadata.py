@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from PIL.PngImagePlugin import MAX_TEXT_CHUNK, PngInfo
 
 _ORIENTATION = 0x0112
 _EXIF, _GPS = 0x8769, 0x8825
@@ -92,13 +92,14 @@ def png_texts(metadata: Metadata) -> PngInfo:
     """The chunks that hold a picture's texts."""
     info = PngInfo()
     for key, text in metadata.texts.items():
-        long = len(text) > _LONGEST_PLAIN_TEXT
+        # What is packed and longer than this Pillow opens no file with, and so neither does ComfyUI.
+        packed = _LONGEST_PLAIN_TEXT < len(text.encode()) <= MAX_TEXT_CHUNK
         try:
             text.encode("latin-1")
         except UnicodeEncodeError:
-            info.add_itxt(key, text, zip=long)
+            info.add_itxt(key, text, zip=packed)
         else:
-            info.add_text(key, text, zip=long)
+            info.add_text(key, text, zip=packed)
     return info
 
 

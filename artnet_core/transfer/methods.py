@@ -8,6 +8,7 @@ from typing import Protocol
 from ..features import Features
 from .ablations import s2, s2_compared_by_conv1, s2_without_aggregation, s2_without_first_adain, s2_without_last_adain
 from .baselines import adain, avatar, optimal_wct, style_swap, wct
+from .linear import linear_wct
 from .sandwich import sandwich_swap
 
 
@@ -33,6 +34,7 @@ METHODS: Mapping[str, Transfer] = {
     "style_swap": style_swap,
     "adain": adain,
     "wct": wct,
+    "linear_wct": linear_wct,
     "optimal_wct": optimal_wct,
     "avatar": avatar,
 }
@@ -58,6 +60,7 @@ LABELS: Mapping[str, str] = {
     "style_swap": "StyleSwap",
     "adain": "AdaIN",
     "wct": "WCT",
+    "linear_wct": "LinearWCT",
     "optimal_wct": "OptimalWCT",
     "avatar": "Avatar-Net",
     "s2_without_first_adain": "S2 without first AdaIN",

@@ -23,19 +23,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save
 
 import artnet_core as artnet
 from artnet_core import batch
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.cli import main
 from artnet_core.commands import summary
-from artnet_core.images import Picture, read_frames, read_picture, write_picture
+from artnet_core.images import Picture, read_frames, read_picture, write_frames, write_picture
 from artnet_core.options import SETTINGS
 from artnet_core.pipeline import Settings
 from artnet_core.progress import Progress
 from artnet_core.runtime import fastest_dtype
 from artnet_core.transfer.mask import mask_images
 from artnet_core.transfer.mix import mix_styles
+from artnet_core.video.resuming import strokes_file
 
 from .conftest import EXAMPLES
 
@@ -536,6 +538,31 @@ def test_what_the_nodes_can(tmp_path: Path) -> None:
         assert 0.5 / 255 < (finished - mixed).abs().mean() < 0.1
 
 
+def test_a_finish_in_several_styles(tmp_path: Path) -> None:
+    """It brings a painting nearer to each by its weight: nearer to both, and nearest to the one that weighs most."""
+    content = small(tmp_path / "a.png", size=(160, 120))
+    styles = [
+        small(tmp_path / f"{name}.png", EXAMPLES / "style" / f"{name}.jpg", (120, 90)) for name in ("lion", "spring")
+    ]
+    model = artnet.load()
+
+    def gram(picture: Path) -> torch.Tensor:
+        values = model.encode(read_picture(picture).rgb).data[0].flatten(1)
+        return values @ values.T / values.shape[1]
+
+    def distances(*weights: float, finish: int) -> torch.Tensor:
+        mixed = [part for path, weight in zip(styles, weights, strict=True) for part in ("--style", f"{path}:{weight}")]
+        out = tmp_path / "o.png"
+        assert run("stylize", content, "-o", out, *mixed, "--finish", str(finish), "--device", "cpu") == 0
+        return torch.stack([(gram(out) - gram(style)).norm() / gram(style).norm() for style in styles])
+
+    with torch.inference_mode():
+        before, after = distances(1, 1, finish=0), distances(1, 1, finish=15)
+        assert after.mean() < 0.95 * before.mean()
+        first, second = distances(9, 1, finish=15), distances(1, 9, finish=15)
+    assert first[0] < after[0] < second[0] and second[1] < after[1] < first[1]
+
+
 def test_metadata_depth_and_quality(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x013B] = "Jane"
@@ -554,8 +581,37 @@ def test_metadata_depth_and_quality(tmp_path: Path) -> None:
     assert len(fine.unique()) > 256 >= len(coarse.unique())
 
 
-def test_a_video_is_taken_up_again(tmp_path: Path) -> None:
-    """From the last frame that was written: what follows it is as in a video that begins with that frame."""
+@pytest.mark.parametrize("size", ["0", "1"])
+def test_an_interrupted_video_becomes_what_it_would_have_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    """To the bit, in the same noisy scene; and nothing is left beside it."""
+    photo, generator = read_picture(PHOTO, 150).rgb, torch.Generator().manual_seed(0)
+    for index in range(5):
+        noise = 0.02 * torch.randn(photo.shape, generator=generator)
+        write_picture(tmp_path / "in" / f"{index}.png", Picture((photo.roll(index, 3) + noise).clamp(0, 1)))
+    video = ("stylize", tmp_path / "in", PAINTING, "--steady", "--detail", "0", "--stroke-size", size, *QUICK)
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert run(*video, "-o", whole) == 0
+
+    def stop_at_the_fourth(path: Path, *arguments: object) -> None:
+        if path.name == "3.png":
+            raise KeyboardInterrupt
+        write_frames(path, *arguments)  # type: ignore[arg-type]  # what it was called with
+
+    monkeypatch.setattr(batch, "write_frames", stop_at_the_fourth)
+    assert run(*video, "-o", out) == 130
+    monkeypatch.undo()
+    assert sorted(path.name for path in out.iterdir()) == [".2.png.strokes", "0.png", "1.png", "2.png"]
+    assert run(*video, "-o", out, "--skip-existing") == 0
+    assert sorted(path.name for path in out.iterdir()) == [f"{index}.png" for index in range(5)]
+    for index in range(5):
+        assert (out / f"{index}.png").read_bytes() == (whole / f"{index}.png").read_bytes(), index
+
+
+@pytest.mark.parametrize("strokes", [None, b"", b"no strokes", "of another"])
+def test_a_video_is_taken_up_again(tmp_path: Path, strokes: bytes | str | None) -> None:
+    """Without its strokes, or with what are none: what follows is as in a video that begins with the frame before."""
     photo = read_picture(PHOTO, 96).rgb
     for index in range(4):
         write_picture(tmp_path / "in" / f"{index}.png", Picture(photo.roll(2 * index, 3)))
@@ -564,7 +620,13 @@ def test_a_video_is_taken_up_again(tmp_path: Path) -> None:
     written = {index: (tmp_path / "out" / f"{index}.png").read_bytes() for index in range(4)}
     for index in (2, 3):
         (tmp_path / "out" / f"{index}.png").unlink()
+    kept = strokes_file(tmp_path / "out" / "1.png")
+    if isinstance(strokes, bytes):
+        kept.write_bytes(strokes)
+    elif strokes is not None:
+        kept.write_bytes(save({"0.camera": torch.tensor([torch.nan, 0.0], dtype=torch.float64)}))
     assert run(*video, "--skip-existing") == 0
+    assert not kept.exists()
     assert [(tmp_path / "out" / f"{index}.png").read_bytes() == written[index] for index in (0, 1)] == [True, True]
     model = artnet.load(dtype=fastest_dtype(torch.device("cpu")))
     content = torch.cat([read_picture(tmp_path / "in" / f"{index}.png").rgb for index in (1, 2, 3)])

@@ -34,6 +34,21 @@ def test_features_are_equal_to_themselves_alone(model: artnet.ArtNet, photo: Ten
     assert {one: "kept"}[one] == "kept"
 
 
+@pytest.mark.parametrize("weights", [0, 1, 3])
+def test_one_of_a_batch(model: artnet.ArtNet, photo: Tensor, weights: int) -> None:
+    """With its own weight, or with the one that stands for all, or with none."""
+    pictures = torch.cat([photo[..., i : i + 32, :32] for i in range(3)])
+    weight = torch.rand(weights, 32, 32) if weights else None
+    batch = model.encode(pictures, weight=weight)
+    for index in range(3):
+        alone = None if weight is None else weight[min(index, weights - 1)]
+        picked, expected = batch.pick(index), model.encode(pictures[index : index + 1], weight=alone)
+        torch.testing.assert_close(picked.data, expected.data, rtol=1e-2, atol=1e-2)
+        for found, wanted in zip(picked.statistics, expected.statistics, strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-2, atol=1e-2)
+        assert artnet.sandwich_swap(picked, picked).data.isfinite().all()
+
+
 def test_features_are_shown_in_a_line(model: artnet.ArtNet, photo: Tensor) -> None:
     shown = repr(model.encode(photo[..., :30, :40]))
     assert shown == (

@@ -483,6 +483,17 @@ def test_odd_exif_is_no_reason(tmp_path: Path) -> None:
     assert b"Jane" in picture.metadata.exif
 
 
+def test_whoever_opens_a_picture_opens_its_painting(tmp_path: Path) -> None:
+    """Pillow, and so ComfyUI, refuses a file with a packed text of more than 1 MB, as a large workflow may be."""
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("workflow", '{"nodes": 1}' * 100_000)
+    texts.add_itxt("prompt", "ü" * 600_000)
+    photo().save(tmp_path / "a.png", pnginfo=texts)
+    write_picture(tmp_path / "b.png", read_picture(tmp_path / "a.png"))
+    with Image.open(tmp_path / "a.png") as before, Image.open(tmp_path / "b.png") as after:
+        assert before.text == after.text and len(after.text["workflow"]) == 1_200_000
+
+
 def test_large_and_damaged_texts_are_no_reason(tmp_path: Path) -> None:
     texts = PngImagePlugin.PngInfo()
     texts.add_text("big", "x" * 3_000_000, zip=True)

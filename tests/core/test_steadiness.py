@@ -98,6 +98,29 @@ def test_extended_like_numpy() -> None:
     assert extend(image, 0, 0) is image
 
 
+def test_strokes_that_fit_nowhere_are_not_taken_over(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
+    """Whoever wrote them knows the style; and those of another style, or with other patches, are none either."""
+    content, style = compared_maps(model, photo, painting)
+    first, state = match_patches(content, style), TemporalState()
+    state.steady(first, content, style, 3, style)
+    other = first.roll(5, 1)  # what might be kept in place of these
+    saved = state.saved()
+    forged = [saved["matches"] + shift for shift in (style[0].numel(), -style[0].numel(), 2**39)]
+    for changed in (*({"matches": matches} for matches in forged), {"style": saved["style"].flip(0)}):
+        assert torch.equal(TemporalState.restored(saved | changed).steady(other, content, style, 3, style), other)
+    assert torch.equal(
+        TemporalState.restored(saved).steady(other[1:-1, 1:-1], content, style, 5, style), other[1:-1, 1:-1]
+    )
+    assert not torch.equal(TemporalState.restored(saved).steady(other, content, style, 3, style), other)
+    for damage in (
+        {"numbers": torch.zeros(3, dtype=torch.int64)},
+        {"luma": torch.zeros(3)},
+        {"matches": first.float()},
+    ):
+        with pytest.raises(ValueError, match="damaged"):
+            TemporalState.restored(saved | damage)
+
+
 def test_a_frame_keeps_what_fits_and_no_more(model: ArtNet, photo: Tensor, painting: Tensor) -> None:
     """After a cut to another picture nearly all patches are new, in the same picture none."""
     content, style = compared_maps(model, photo, painting)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 LONGEST_MESSAGE = 300
 LONGEST_TIME = 60.0
-MOST_MEMORY = 2500  # MB that a case may take beside what those before it did
+MOST_MEMORY = 4500  # MB beside what earlier cases took: some frames of as many pixels as Pillow takes without a word
 
 # What the library's docstrings say is raised. Each message must be a sentence, which those of Python and torch are not.
 DOCUMENTED = (ValueError, TypeError, FileNotFoundError, MemoryError)

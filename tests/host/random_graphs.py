@@ -9,7 +9,7 @@ from typing import Any
 Graph = dict[str, dict[str, Any]]
 
 _MODEL = "ARTNET_MODEL"
-_DEEPEST = 3
+_DEEPEST = 2
 _LARGEST_STEP = 3  # from the least or the usual number: every graph is to be quick
 
 
@@ -99,7 +99,7 @@ class GraphMaker:
             return self._picture(), 0
         if kind == "MASK":
             size = {side: source.randrange(1, 60) for side in ("width", "height")}
-            return self._put("SolidMask", value=source.choice((0.0, 0.4, 1.0)), **size), 0
+            return self._put("SolidMask", value=source.choice((0.4, 0.7, 1.0)), **size), 0
         return self._made_by_node(kind, depth)
 
     def _made_by_node(self, kind: str, depth: int) -> tuple[str, int] | None:

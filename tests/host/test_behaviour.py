@@ -401,7 +401,7 @@ def test_an_empty_mask_is_warned_of(odd_host: Host, value: float, warnings: int)
     assert said["text"] == said["artnet_warning"] == ["The mask is empty: nothing is painted."] * warnings
 
 
-@pytest.mark.parametrize("method", ["wct", "adain"])
+@pytest.mark.parametrize("method", ["wct", "adain", "linear_wct"])
 def test_feature_transfer_is_the_cores(odd_host: Host, method: str) -> None:
     nodes = {
         "frames": node("ImageBatch", image1=("content", 0), image2=("style", 0)),

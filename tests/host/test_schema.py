@@ -63,7 +63,7 @@ def test_methods_keep_the_names_that_workflows_save(host: Host) -> None:
     _, options = own_nodes(host)["ArtNet_FeatureTransfer"]["input"]["required"]["method"]
     assert options["options"] == [
         *("ArtNet", "S² (An 2020)", "StyleSwap (Chen 2016)", "AdaIN (Huang 2017)", "WCT (Li 2017)"),
-        *("OptimalWCT (Lu 2019)", "Avatar-Net (Sheng 2018)"),
+        *("LinearWCT (Li 2019)", "OptimalWCT (Lu 2019)", "Avatar-Net (Sheng 2018)"),
         *("S² without its first AdaIN", "S² without its last AdaIN", "S², each block by itself"),
         "S², compared by conv1",
     ]

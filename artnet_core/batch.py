@@ -18,7 +18,7 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
-from .console import StoppedError, say
+from .console import StoppedError, say, unusable
 from .features import nothing_seen
 from .files.metadata import Metadata
 from .files.saving import check_target
@@ -385,7 +385,8 @@ class _Painter:
     def _fail(self, name: str, error: Exception, jobs: int = 1) -> None:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             raise error  # the next ones would have no more room
-        reason = " ".join(str(error).split()) or "there is not enough memory: make it smaller with --size."
+        text = unusable(error) if isinstance(error, OSError) else str(error)
+        reason = " ".join(text.split()) or "there is not enough memory: make it smaller with --size."
         self._outcome.failures.append((name, reason))
         for _ in range(jobs):
             self._progress.next()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-from .console import StoppedError, say
+from .console import StoppedError, say, unusable
 from .options import parse
 
 _LONGEST_LINE = 300
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _fail(str(error) or "there is not enough memory: make the picture smaller with --size.")
     except OSError as error:
-        return _fail(str(error) if error.strerror is None else f"{error.filename} cannot be used ({error.strerror}).")
+        return _fail(unusable(error))
     except ValueError as error:
         return _fail(str(error) or type(error).__name__)
     return 130

@@ -173,6 +173,9 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Writes a file beside its place and moves it there: whoever looks finds the old file or the whole new one.
 
     Missing folders are made. Of a link the file that it leads to is replaced.
+
+    Raises:
+        OSError: the disk is full, say; it names the file that was to be written.
     """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -180,6 +183,9 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     try:
         partial.write_bytes(data)
         os.replace(partial, target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

@@ -333,6 +333,18 @@ def test_names_that_are_not_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert text.startswith("Wrote ") and "\\udcff\\x1b[31m.png" in text and "\x1b" not in text
 
 
+def test_files_that_cannot_be_written_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As where a quota ends: the picture's file, and not the one beside it that it is written into at first."""
+    content, out = small(tmp_path / "a.png"), tmp_path / "o.png"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
+    try:
+        line = failing(capsys, "stylize", content, PAINTING, "-o", out, *QUICK)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert line == f"artnet: error: {out} cannot be used (File too large)."
+
+
 def test_every_setting_is_an_option() -> None:
     """And all in the table are fields of Settings; the defaults in the help are the real ones."""
     settings = Settings()

@@ -670,8 +670,9 @@ def test_a_full_disk_leaves_the_old_file_or_none(tmp_path: Path, before: bytes |
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(OSError, match="File too large") as raised:
             write_picture(target, Picture(torch.rand(1, 3, 64, 64)))
+        assert raised.value.filename == str(target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == ([] if before is None else [target])

@@ -13,7 +13,8 @@ from enum import Enum
 from pathlib import Path
 
 LONGEST_MESSAGE = 300
-LONGEST_TIME = 60.0
+LONGEST_TIME = 60.0  # seconds of this process's work, as the machine may be busy
+LONGEST_WAIT = 600.0  # seconds
 MOST_MEMORY = 4500  # MB beside what earlier cases took: some frames of as many pixels as Pillow takes without a word
 
 # What the library's docstrings say is raised. Each message must be a sentence, which those of Python and torch are not.
@@ -54,7 +55,7 @@ class CommandError(ValueError):
 
 def verdict(kind: Kind, name: str, folder: Path) -> Verdict:
     """Makes the case of this name and runs it; the name decides everything about it."""
-    started, memory = time.monotonic(), _peak()
+    started, began, memory = time.monotonic(), time.process_time(), _peak()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -72,9 +73,9 @@ def verdict(kind: Kind, name: str, folder: Path) -> Verdict:
             found = Verdict(Outcome.FAULT, traceback.format_exc())
         else:
             found = Verdict(Outcome.RESULT)
-    seconds, memory = time.monotonic() - started, _peak() - memory
-    if found.outcome is not Outcome.FAULT and seconds > LONGEST_TIME:
-        return Verdict(Outcome.FAULT, f"took {seconds:.0f} seconds")
+    waited, seconds, memory = time.monotonic() - started, time.process_time() - began, _peak() - memory
+    if found.outcome is not Outcome.FAULT and (seconds > LONGEST_TIME or waited > LONGEST_WAIT):
+        return Verdict(Outcome.FAULT, f"took {waited:.0f} seconds, {seconds:.0f} of them at work")
     if found.outcome is not Outcome.FAULT and memory > MOST_MEMORY:
         return Verdict(Outcome.FAULT, f"took {memory:.0f} MB")
     return found

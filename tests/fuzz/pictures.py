@@ -59,6 +59,9 @@ _PLAIN = (
 )
 _RICH = (("PNG", "RGB"), ("PNG", "RGBA"), ("JPEG", "RGB"), ("WEBP", "RGB"), ("TIFF", "RGB"), ("AVIF", "RGB"))
 _ANIMATED = ("PNG", "GIF", "WEBP", "TIFF", "AVIF")
+Image.init()
+_PLAIN, _RICH = (tuple(each for each in kinds if each[0] in Image.SAVE) for kinds in (_PLAIN, _RICH))
+_ANIMATED = tuple(kind for kind in _ANIMATED if kind in Image.SAVE_ALL)
 _TARGETS = ("png", "png", "jpg", "webp", "tif", "gif", "bmp")
 _MOST_FRAMES = 4
 

@@ -41,7 +41,9 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """
     manifest, shards = folder / "model.min.js", sorted(folder.glob("group1-shard?of?.min.js"))
     if not manifest.is_file() or not shards:
-        raise FileNotFoundError(f"{folder} holds no {manifest.name} and no weights: give a folder of dist/models.")
+        raise FileNotFoundError(
+            f"{folder} holds no {manifest.name} and no weights: give dist/models/mobilenet_v2 or inception_v3."
+        )
     texts = [_TEXT.search(shard.read_text(encoding="utf-8")) for shard in shards]
     entries = list(_WEIGHT.finditer(manifest.read_text(encoding="utf-8")))
     values = np.frombuffer(b"".join(base64.b64decode(text[1]) for text in texts if text), np.uint8)

@@ -73,7 +73,7 @@ def test_random_graphs(host: Host) -> None:
         host.wait(prompt_id)
     assert host.memory() - memory < MOST_GROWTH
     failures = [(failure, graph) for failure, graph in zip(map(failure_of, entries), graphs, strict=True) if failure]
-    assert len(failures) <= GRAPHS / 4
+    assert len(failures) < GRAPHS / 2  # nodes refuse some of what the server lets pass, in words
     for failure, graph in failures:
         assert failure.kind in ("ValueError", "TypeError"), (failure, graph)
         assert not what_is_wrong(failure.message), (failure, graph)

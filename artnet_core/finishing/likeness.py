@@ -279,7 +279,7 @@ def targets(
                 wanted = tile.positions(copied_positions(avg_pool(weight, stride)[0, 0]), stride)
                 values = features[:, : wanted.shape[0], : wanted.shape[1]][:, wanted]
             if values.shape[1]:
-                mass = torch.tensor(float(values.shape[1]), device=values.device)
+                mass = torch.tensor(float(values.shape[1]), dtype=torch.float32, device=values.device)
                 along = directions[name] @ _drawn(values, _STYLE_SAMPLES, generator)
                 found.setdefault(name, []).append(Positions(values @ values.T, mass, along))
     return {name: _target(Positions.joined(of_block), directions[name]) for name, of_block in found.items()}
@@ -308,7 +308,7 @@ def _positions(features: Tensor, target: Target, share: Tensor | None, generator
         share = share[slice(*rows), slice(*columns)]
         weights = share.repeat_interleave(times, 0).repeat_interleave(times, 1).flatten()
     if weights is None:
-        mass = torch.tensor(float(features[0].numel()), device=features.device)
+        mass = torch.tensor(float(features[0].numel()), dtype=torch.float32, device=features.device)
         if features[0].numel() > _DENSEST:
             row, column = torch.randint(2, (2,), generator=generator).tolist()
             features = features[:, row::2, column::2]

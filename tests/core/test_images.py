@@ -49,9 +49,13 @@ WRONG: dict[str, tuple[Callable[[Tensor], object], type[Exception], str]] = {
 def test_what_is_no_picture_is_refused_in_words(case: str, model: artnet.ArtNet, photo: Tensor) -> None:
     change, kind, message = WRONG[case]
     wrong = change(photo)
-    for refuse in (check_images, model.encode, lambda x: model.stylize(x, photo), lambda x: model.stylize(photo, x)):
+    for refuse in (check_images, model.encode, lambda x: model.stylize(x, photo)):
         with pytest.raises(kind, match=message):
             refuse(wrong)
+    if wrong is None:  # as a style it leaves the painting to regions
+        kind, message = ValueError, "give a texture style, or regions"
+    with pytest.raises(kind, match=message):
+        model.stylize(photo, wrong)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])

@@ -334,7 +334,7 @@ def _distance(found: Positions, before: Positions | None, target: Target) -> Ten
         known, counts = before.along, found.mass / before.mass
     of_gram: Tensor = (gram - target.gram).norm() / target.gram.norm().clamp(min=_SMALLEST_DEVIATION)
     # Where each value stands among all, and which one the style has there.
-    places = (torch.searchsorted(known, along) + 0.5) * (target.quantiles.shape[1] / known.shape[1])
+    places = (torch.searchsorted(known, along).float() + 0.5) * (target.quantiles.shape[1] / known.shape[1])
     wanted = target.quantiles.gather(1, places.long().clamp(max=target.quantiles.shape[1] - 1))
     of_values: Tensor = (found.along - wanted).square().mean() / target.variance
     return of_gram + counts * of_values

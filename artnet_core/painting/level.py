@@ -11,6 +11,7 @@ from torch import Tensor
 from ..features import Features, position_means
 from ..progress import Progress, ignore, in_turn
 from ..runtime import Tiles
+from ..transfer.histograms import Histograms, Tones, histograms, in_colors_of, match_histograms
 from ..transfer.lines import keep_lines
 from ..transfer.regions import Part, transfer_regions
 from ..transfer.sandwich import DEFAULT_DETAIL, sandwich_swap
@@ -55,8 +56,8 @@ def paint_level(
 ) -> Tensor:
     """Paints one level: the photograph, or where something is drawn on it already that, ``[1, 3, H, W]``.
 
-    Below strength 1 the part of the photograph that the decoder cannot reproduce is added back in proportion, so that
-    strength 0 is the photograph itself and nothing jumps on the way there, if its values lie in 0..1.
+    Below strength 1 the painting is mixed with the photograph: strength 0 is the photograph itself, and tones are
+    those of the whole painting at any strength.
 
     Maps are ``[1, 1, H, W]``, of the level's size. ``progress`` is told which share of the level is done.
     """
@@ -71,7 +72,6 @@ def paint_level(
     photo = extend(level.picture, above, left)
     source = photo if level.drawn is None else extend(level.drawn, above, left)
     counts, details, strengths = (extended(maps) for maps in (content.weight_at(side), detail_map, strength_map))
-    in_full = strengths is None and all(style.settings.strength == 1 for style in styles)
 
     def seen(style: Style) -> list[tuple[Encoded, int]]:
         """Texture and perhaps colour style, and the longer sides that they are encoded at."""
@@ -96,30 +96,39 @@ def paint_level(
             color = replace(color, weight=where if color.weight is None else where * color.weight)
         return texture, color
 
+    def goal(found: list[tuple[Encoded, int]], share: Tensor | None) -> Histograms:
+        """The histograms that a style gives to the level, or to its share of it."""
+        (texture, own), *others = found
+        of_texture = texture.histograms(own)
+        if not others:
+            return of_texture
+        ((color, own),) = others
+        if share is None or color is not content:
+            return in_colors_of(of_texture, color.histograms(own))
+        of_content = content.weight_at(own)
+        where = share if of_content is None else share * of_content.to(share)
+        if not (where > 0).any():
+            return of_texture
+        return in_colors_of(of_texture, histograms(level.picture, where))
+
     is_plain = styles[0].share is None and details is None and strengths is None
     in_plain = seen(styles[0]) if is_plain else []
     area = photo.shape[-2] * photo.shape[-1]
-    of_photo_alone = area if states is not None else content.pixels_to_encode(side)
-    told_of_style, told_of_source, told_of_photo, told_of_transfer, told_of_decoding, told_of_loss = in_turn(
+    told_of_style, told_of_source, told_of_transfer, told_of_decoding = in_turn(
         progress,
         sum(style.pixels_to_encode(own_side) for style, own_side in in_plain),
-        of_photo_alone if source is photo else area,
-        0 if source is photo or in_full else of_photo_alone,
+        content.pixels_to_encode(side) if source is photo and states is None else area,
         area * (_TRANSFER if is_plain else _TRANSFER_OF_REGIONS),
         area * _DECODE,
-        0 if in_full else area * _DECODE,
     )
     of_one = features_of(in_plain, None, told_of_style) if is_plain else None
 
     def work(tile: int | None) -> Tensor:
-        def encoded(images: Tensor, progress: Progress) -> Features:
-            # A video's features are of no use elsewhere, as its grid moves.
-            if images is photo and states is None:
-                return content.features(side, progress)
-            return model.encode(images, tile, progress=progress).weighted(counts)
-
-        of_source = encoded(source, told_of_source)
-        of_photo = of_source if source is photo or in_full else encoded(photo, told_of_photo)
+        # A video's features are of no use elsewhere, as its grid moves.
+        if source is photo and states is None:
+            of_source = content.features(side, told_of_source)
+        else:
+            of_source = model.encode(source, tile, progress=told_of_source).weighted(counts)
         painted_share: float | Tensor = 0.0  # how strongly each pixel is painted
         lines: float | Tensor = 0.0  # how much of the photograph's lines it is given
 
@@ -133,8 +142,8 @@ def paint_level(
                 pixels = extended(share)
                 strength = chosen.strength if strengths is None else strengths
                 detail = chosen.detail if details is None else details
-                amount = strength if pixels is None else pixels * strength
-                painted_share = painted_share + amount
+                amount = 1.0 if pixels is None else pixels
+                painted_share = painted_share + amount * strength
                 if isinstance(detail, Tensor):
                     lines = lines + amount * ((detail - DEFAULT_DETAIL) / (1 - DEFAULT_DETAIL)).clamp(min=0)
                 elif detail > DEFAULT_DETAIL:
@@ -143,12 +152,20 @@ def paint_level(
                     texture,
                     color,
                     None if pixels is None else positions(pixels),
-                    positions(strength) if isinstance(strength, Tensor) else strength,
                     positions(detail) if isinstance(detail, Tensor) else detail,
                     chosen.patch_size,
                     None if states is None else states[style.number].steady,
                     told_of_part,
                 )
+
+        def tones() -> Iterator[Tones]:
+            for style in styles:
+                if strengths is None and style.settings.strength == 0:
+                    continue
+                share = None if style.share is None else style.share(side)
+                pixels = extended(share)
+                weight = pixels if counts is None else counts if pixels is None else pixels * counts
+                yield Tones(goal(seen(style), share), 1.0 if pixels is None else pixels, weight)
 
         def positions(values: Tensor) -> Tensor:
             return position_means(values, of_source.data.shape[-2:], model.stride)
@@ -159,28 +176,25 @@ def paint_level(
             transferred = sandwich_swap(
                 of_source, *of_one, 1.0, chosen.detail, chosen.patch_size, settle, told_of_transfer
             )
-            share = lines_share(chosen.detail)
-            if strength == 1:
-                return keep_lines(model.decode(transferred, tile, progress=told_of_decoding), photo, share)
             if strength == 0:
                 return photo.to(torch.float32, copy=True)
-            data = torch.lerp(of_photo.data, transferred.data, strength)
-            painted = model.decode(of_photo.with_data(data), tile, progress=told_of_decoding)
-            lost = photo.to(painted) - model.decode(of_photo, tile, progress=told_of_loss)
-            return keep_lines(painted.add_(lost, alpha=1 - strength).clamp_(0, 1), photo, share * strength)
+            painted = model.decode(transferred, tile, progress=told_of_decoding)
+            painted = keep_lines(painted, photo, lines_share(chosen.detail))
+            if states is None:  # what still moves in a video's strokes would move twice as much
+                painted = match_histograms(painted, [Tones(goal(in_plain, None), weight=counts)])
+            return painted if strength == 1 else torch.lerp(photo.to(painted), painted, strength)
 
-        mixed = transfer_regions(of_source, parts(), of_source if in_full else of_photo)
+        mixed = transfer_regions(of_source, parts())
         painted = model.decode(mixed, tile, progress=told_of_decoding)
-        if not in_full:
-            lost = photo.to(painted) - model.decode(of_photo, tile, progress=told_of_loss)
-            painted = painted.add_(lost * (1 - painted_share)).clamp_(0, 1)
         if isinstance(lines, Tensor):
             painted = torch.lerp(painted, keep_lines(painted, photo, 1.0), lines.clamp(0, 1))
         else:
             painted = keep_lines(painted, photo, lines)
-        if isinstance(painted_share, Tensor) and not in_full:
-            painted = torch.where(painted_share > 0, painted, photo.to(painted))
-        return painted
+        if states is None:
+            painted = match_histograms(painted, tones())
+        if isinstance(painted_share, Tensor):
+            painted_share = painted_share.to(painted).clamp(0, 1)
+        return torch.lerp(photo.to(painted), painted, painted_share)
 
     painted = tiles.run(photo.shape[-2], work)[..., above:, left:]
     progress(1.0)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..features import Features, picture_count
 from ..progress import Progress, ignore, in_turn
 from ..runtime import Tiles
 from ..transfer.gaussian import Gaussian, fit_gaussian, transport
+from ..transfer.histograms import Histograms, histograms, mix_histograms
 from ..transfer.mix import mix_styles, side_by_side, style_shares
 from ..transfer.swap import copied_positions
 from .pictures import Coder, Encoded, Pictures
@@ -55,9 +57,7 @@ class Mix:
         shares = style_shares(self.weights, len(self.styles))
         chosen = [each for each in zip(self.styles, self.weights, shares, strict=True) if each[2] > 0]
         parts: list[Encoded] = [
-            _FixedStyle(style.pick(index), model.device)
-            if isinstance(style, Features)
-            else style.encoded(model, index, tiles)
+            _FixedStyle(style.pick(index), model) if isinstance(style, Features) else style.encoded(model, index, tiles)
             for style, *_ in chosen
         ]
         return parts[0] if len(parts) == 1 else MixedStyles(parts, [weight for _, weight, _ in chosen])
@@ -82,6 +82,7 @@ class MixedStyles(Encoded):
         self._weights = weights
         self._shares = style_shares(weights, len(styles))
         self._mixed: dict[int, Features] = {}
+        self._mixed_histograms: dict[int, Histograms] = {}
 
     @property
     def side(self) -> int:
@@ -127,6 +128,12 @@ class MixedStyles(Encoded):
             self._mixed[side] = mix_styles(parts, self._weights)
         return self._mixed[side]
 
+    def histograms(self, side: int) -> Histograms:
+        if side not in self._mixed_histograms:
+            of_each = [style.histograms(each) for style, each in self._sized(side)]
+            self._mixed_histograms[side] = mix_histograms(of_each, self._weights)
+        return self._mixed_histograms[side]
+
     def _sized(self, side: int) -> list[tuple[Encoded, int]]:
         """Each style, and the longer side it has where the largest has this one."""
         return [(style, max(1, round(side * style.side / self.side))) for style in self._styles]
@@ -137,11 +144,13 @@ class _FixedStyle(Encoded):
 
     Args:
         features: of one picture.
-        device: to bring them to.
+        model: whose they are.
     """
 
-    def __init__(self, features: Features, device: torch.device) -> None:
-        self._only = features.with_data(features.data.to(device))
+    def __init__(self, features: Features, model: Coder) -> None:
+        self._only = features.with_data(features.data.to(model.device))
+        self._decode = model.decode
+        self._only_histograms: Histograms | None = None
 
     @property
     def side(self) -> int:
@@ -168,3 +177,12 @@ class _FixedStyle(Encoded):
                 "stroke size and style size at 0."
             )
         return self._only
+
+    def histograms(self, side: int) -> Histograms:
+        """Of what the decoder makes of the features, which is a little softer than their picture."""
+        if self._only_histograms is None:
+            picture, weight = self._decode(self._only), self._only.weight
+            if weight is not None:
+                weight = F.interpolate(weight.to(picture), (picture.shape[-2], picture.shape[-1]))
+            self._only_histograms = histograms(picture, weight)
+        return self._only_histograms

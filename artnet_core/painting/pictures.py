@@ -15,6 +15,7 @@ from ..network.encoder import Encoder
 from ..progress import Progress, ignore
 from ..resizing import resize
 from ..runtime import Tiles
+from ..transfer.histograms import Histograms, histograms
 from ..transfer.mask import check_mask, mask_count, resize_mask
 from ..transfer.swap import copied_positions
 
@@ -159,6 +160,7 @@ class Encoded:
         self._tiles = Tiles() if tiles is None else tiles
         self._kept = kept
         self._features: dict[int, Features] = {}
+        self._histograms: dict[int, Histograms] = {}
 
     @property
     def side(self) -> int:
@@ -209,3 +211,10 @@ class Encoded:
             if before is not None:
                 self._features[side] = before.with_data(before.data.to(self._model.device))
         return self._features.get(side)
+
+    def histograms(self, side: int) -> Histograms:
+        """The histograms of :meth:`at`, taken once."""
+        if side not in self._histograms:
+            picture, weight = self.at(side).to(self._model.device), self.weight_at(side)
+            self._histograms[side] = histograms(picture, None if weight is None else weight.to(picture.device))
+        return self._histograms[side]

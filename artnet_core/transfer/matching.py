@@ -66,6 +66,7 @@ def match_patches(
     coherence: float = 1.0,
     visible: Tensor | None = None,
     progress: Progress = ignore,
+    prices: Tensor | None = None,
 ) -> Tensor:
     """For every content patch, the style patch with the largest normalised cross-correlation.
 
@@ -81,6 +82,8 @@ def match_patches(
         visible: bool ``[hs, ws]``, the style's positions that may be copied, at least one whole patch of them; all by
             default.
         progress: is told which share is done.
+        prices: ``[hs - k + 1, ws - k + 1]``, above 0, what the scores of each style patch are multiplied by; 1 by
+            default.
 
     Returns:
         int64 ``[h - k + 1, w - k + 1]``: the style's position ``row * ws + column`` at the upper left of the best
@@ -94,6 +97,8 @@ def match_patches(
     content_positions, style_positions, weight = comparable_positions(
         content, style, k
     )  # [h * w, C], [C, hs * ws], of patches
+    if prices is not None:
+        weight = weight * prices
     style_rows, style_columns = weight.shape
     weight = F.pad(weight, (0, style_width - style_columns, 0, style_height - style_rows))
     pairs = style_positions.shape[1]

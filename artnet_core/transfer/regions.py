@@ -28,7 +28,6 @@ class Part:
         color: features of one picture whose channel statistics are taken; the texture's by default.
         share: ``[1, 1, h, w]``, float32, 0..1, of each position; those of all parts add up to 1 at the most. None
             paints everywhere.
-        strength: 0 leaves the features as they are, 1 is the whole transfer; a number or a map ``[1, 1, h, w]``.
         detail: see :func:`~artnet_core.transfer.sandwich.sandwich_swap`.
         patch_size: side of the swapped patches in positions, odd.
         settle: what may still change which patches are copied; the whole picture is matched then, so that places stay
@@ -39,14 +38,13 @@ class Part:
     texture: Features
     color: Features | None = None
     share: Tensor | None = None
-    strength: float | Tensor = 1.0
     detail: float | Tensor = DEFAULT_DETAIL
     patch_size: int = 3
     settle: Settle | None = None
     progress: Progress = ignore
 
 
-def transfer_regions(content: Features, parts: Iterable[Part], photograph: Features | None = None) -> Features:
+def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
     """Transfers each part's style where the part has a share, and mixes what comes of it.
 
     Parts are taken one after the other, and of each only the rectangle that it covers is matched.
@@ -54,11 +52,10 @@ def transfer_regions(content: Features, parts: Iterable[Part], photograph: Featu
     Args:
         content: features of one picture.
         parts: may be made as they are asked for.
-        photograph: what stays where no part paints, or not in full strength; the content by default.
 
     Returns:
-        Features of the content's size. In a part that no other overlaps, at strength 1, mean and standard deviation of
-        every channel, weighted by its share, are those of its own colour style.
+        Features of the content's size. Where no part paints they stay. In a part that no other overlaps mean and
+        standard deviation of every channel, weighted by its share, are those of its own colour style.
 
     Raises:
         ValueError: as :func:`~artnet_core.transfer.sandwich.sandwich_swap`; or the content is a batch.
@@ -75,7 +72,7 @@ def transfer_regions(content: Features, parts: Iterable[Part], photograph: Featu
     """
     if len(content.data) != 1:
         raise ValueError(f"Regions are painted one picture at a time, got a batch of {len(content.data)}: pick one.")
-    left = content.data if photograph is None else photograph.data
+    left = content.data
     total = torch.zeros_like(left, dtype=torch.float32)
     taken = torch.zeros_like(left[:, :1], dtype=torch.float32)
     for part in parts:
@@ -98,9 +95,7 @@ def transfer_regions(content: Features, parts: Iterable[Part], photograph: Featu
         swapped = sandwich_swap(
             source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress
         ).data
-        amount: float | Tensor = part.strength[place] if isinstance(part.strength, Tensor) else part.strength
-        if share is not None:
-            amount = share[place] * amount
+        amount = 1.0 if share is None else share[place]
         total[place].add_(swapped.float().mul_(amount))  # what the transfer gave is nobody else's
         taken[place] += amount
     if (taken < 1).any():

@@ -63,17 +63,18 @@ def content_shares(channels: int, detail: float | Tensor, device: torch.device |
     return shares.masked_fill_(varies.view(1, -1, 1, 1), min(1.0, detail / DEFAULT_DETAIL))
 
 
-def matching_at(detail: float, patch_size: int, compared: int) -> Matching:
+def matching_at(detail: float, patch_size: int, compared: int, even: bool = True) -> Matching:
     """How S2 chooses patches at this ``detail``: towards 0 it lets them continue their neighbours'.
 
     Args:
         detail: 0..1.
         patch_size: side of the patches in positions, odd.
         compared: channels of :data:`COMPARED_LAYER`.
+        even: whether the style is used evenly. Prices differ from frame to frame, so in a video it would flicker more.
     """
     continuity = 1 - (1 - CONTINUITY) * max(0.0, 1 - detail / DEFAULT_DETAIL)
     # Surroundings may cost what continuing a neighbour may.
-    return Matching(patch_size, compared, min(COHERENCE, continuity), continuity, FALLOFF)
+    return Matching(patch_size, compared, min(COHERENCE, continuity), continuity, FALLOFF, even=even)
 
 
 def sandwich_swap(
@@ -144,10 +145,10 @@ def sandwich_swap(
     if least < 1:
         projected = align(content.data, *texture.statistics, weight)
         # Where more detail is wanted patches keep together too: little of them is left to see there.
-        matching = matching_at(least, patch_size, content.layers[COMPARED_LAYER])
+        matching = matching_at(least, patch_size, content.layers[COMPARED_LAYER], settle is None)
         of_texture = texture.visible_part
         of_swap, _ = in_turn(progress, *_TIMES)
-        swapped = swap(projected, of_texture.data, matching, settle, of_texture.weight, of_swap)
+        swapped = swap(projected, of_texture.data, matching, settle, of_texture.weight, of_swap, weight)
         shares = content_shares(projected.shape[1], detail, projected.device)
         mixed = swapped.to(projected.dtype).lerp_(projected, shares.to(projected.dtype))
         del projected, swapped  # the last AdaIN takes their room

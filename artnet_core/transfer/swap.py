@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ..network.ops import avg_pool
 from ..progress import Progress, ignore, in_turn
-from .matching import match_patches, visible_patches
+from .evenness import patch_prices
+from .matching import Windows, match_patches, visible_patches
 from .propagation import propagate_matches
 from .refinement import refine_matches, windows_near
 
@@ -117,6 +118,8 @@ class Matching:
             :func:`reassemble`; 1 takes the mean.
         pooling: positions per side that are matched as one at first; by default as suits the sizes of the maps, see
             :func:`matching_pool`.
+        even: whether a style patch that would be copied much gives way to others that are nearly as like, see
+            :func:`artnet_core.transfer.evenness.patch_prices`.
 
     Raises:
         ValueError: the patch size is even or not positive, the falloff below 1 or not finite, or another number out of
@@ -129,6 +132,7 @@ class Matching:
     continuity: float = 1.0
     falloff: float = 1.0
     pooling: int | None = None
+    even: bool = False
 
     def __post_init__(self) -> None:
         check_patch_size(self.patch_size)
@@ -174,6 +178,7 @@ def swap(
     settle: Settle | None = None,
     weight: Tensor | None = None,
     progress: Progress = ignore,
+    counts: Tensor | None = None,
 ) -> Tensor:
     """Replaces each k x k patch of the content by the best matching patch of the style.
 
@@ -189,6 +194,8 @@ def swap(
             it weighs at least half of what the heaviest does. Where no patch is wholly of such positions smaller ones
             are taken.
         progress: is told which share is done.
+        counts: ``[1 or B, 1, h, w]``, 0..1, how much each of the content's positions counts where the style is used
+            evenly; all alike by default.
 
     Returns:
         ``[B, C, h, w]``, every value a weighted mean of style values.
@@ -217,7 +224,8 @@ def swap(
             matching = _fitting(whole, visible)
         compared = of_content[: matching.compared], of_style[: matching.compared]
         of_matches, of_copies = in_turn(of_pictures[index], *_TIMES_OF_SWAP)
-        matches = find_matches(*compared, matching, visible, of_matches)
+        of_counts = None if counts is None else counts[index if len(counts) > 1 else 0, 0]
+        matches = find_matches(*compared, matching, visible, of_matches, of_counts)
         if settle is not None:
             found = matches
             matches = settle(found, *compared, matching.patch_size, style if len(style) == 1 else of_style)
@@ -264,7 +272,12 @@ def _all_visible(visible: Tensor, pooling: int) -> Tensor:
 
 
 def find_matches(
-    content: Tensor, style: Tensor, matching: Matching, visible: Tensor | None = None, progress: Progress = ignore
+    content: Tensor,
+    style: Tensor,
+    matching: Matching,
+    visible: Tensor | None = None,
+    progress: Progress = ignore,
+    counts: Tensor | None = None,
 ) -> Tensor:
     """Matches of ``[C, h, w]`` in ``[C, hs, ws]``, by way of pooled maps where ``matching`` says so.
 
@@ -274,6 +287,7 @@ def find_matches(
         matching: with a pooling, and a patch size that fits both maps and what is visible.
         visible: bool ``[hs, ws]``, the style's positions that may be copied; all by default.
         progress: is told which share is done.
+        counts: ``[h, w]``, 0..1, see :func:`swap`.
 
     Returns:
         int64 ``[h - k + 1, w - k + 1]``, as :func:`artnet_core.transfer.matching.match_patches` has them.
@@ -290,11 +304,23 @@ def find_matches(
             return matches
         return propagate_matches(matches, content, style, patch_size, matching.continuity, visible, progress)
 
+    def best(
+        content: Tensor,
+        style: Tensor,
+        visible: Tensor | None,
+        counts: Tensor | None,
+        progress: Progress,
+        near: Windows | None = None,
+    ) -> Tensor:
+        prices = patch_prices(content, style, patch_size, visible, counts) if matching.even else None
+        return match_patches(content, style, patch_size, near, matching.coherence, visible, progress, prices)
+
     def coarse(pooling: int) -> Tensor:
         """Matches of both maps averaged over ``pooling`` x ``pooling`` positions."""
         maps = avg_pool(content[None], pooling)[0], F.avg_pool2d(style[None], pooling)[0]
         shown = None if visible is None else _all_visible(visible, pooling)
-        return continued(match_patches(*maps, patch_size, visible=shown, progress=of_small), *maps, shown)
+        counting = None if counts is None else avg_pool(counts[None, None], pooling)[0, 0]
+        return continued(best(*maps, shown, counting, of_small), *maps, shown)
 
     def coherent() -> bool:
         if matching.coherence == 1 or min(*sizes[0], *sizes[1]) < COHERENT_POSITIONS * patch_size:
@@ -304,8 +330,8 @@ def find_matches(
     if pooling > 1:
         matches = refine_matches(coarse(pooling), content, style, patch_size, pooling, visible, of_large)
     elif not coherent():
-        matches = match_patches(content, style, patch_size, visible=visible, progress=of_large)
+        matches = best(content, style, visible, counts, of_large)
     else:
         near = windows_near(coarse(COHERENT_POSITIONS), *sizes, patch_size, COHERENT_POSITIONS)
-        matches = match_patches(content, style, patch_size, near, matching.coherence, visible, of_large)
+        matches = best(content, style, visible, counts, of_large, near)
     return continued(matches, content, style, visible, of_rest)

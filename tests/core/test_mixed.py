@@ -10,6 +10,7 @@ import artnet_core as artnet
 from artnet_core.painting.mixed import MixedStyles
 from artnet_core.pipeline import Encoded, Mix, Pictures, Settings, paint
 from artnet_core.transfer.gaussian import fit_gaussian
+from artnet_core.transfer.histograms import Tones, histograms, match_histograms, mix_histograms
 from artnet_core.transfer.mix import mix_styles
 
 
@@ -29,9 +30,12 @@ def test_it_paints_as_its_features_do(model: artnet.ArtNet, styles: tuple[Tensor
     with torch.inference_mode():
         features = mix_styles([model.encode(style) for style in styles], [2.0, 1.0])
         expected = model.decode(artnet.sandwich_swap(model.encode(content), features))
+        tones = mix_histograms([histograms(style) for style in styles], [2.0, 1.0])
+        expected = match_histograms(expected, [Tones(tones)])
     assert torch.equal(painted(model, content, mix), expected)
     encoded = Mix("styles", [model.encode(style) for style in styles], [2.0, 1.0])
-    assert torch.equal(painted(model, content, encoded), expected)
+    # Of features alone the tones are those of what the decoder makes of them.
+    assert (painted(model, content, encoded) - expected).abs().mean() < 0.05
 
 
 def test_others_are_resized_with_the_largest(model: artnet.ArtNet, styles: tuple[Tensor, Tensor]) -> None:

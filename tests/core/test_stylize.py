@@ -41,7 +41,7 @@ def test_golden_picture(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -
 def test_pictures_stay_as_they_were(
     name: str, settings: dict[str, float], model: artnet.ArtNet, photo: Tensor, painting: Tensor, palette: Tensor
 ) -> None:
-    """As painted before the library was laid out anew, the faithful one since its lines came back.
+    """As painted since styles are used evenly and lend their tones.
 
     Nearly all pixels, since a patch of equal score may change.
     """

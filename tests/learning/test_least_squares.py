@@ -183,7 +183,7 @@ def test_an_imitated_model_paints_with_the_patches_of_the_new_one(pictures: Tens
     for found, style in ((features[2], of_new.data), (of_example[2], example.encode(art).data)):
         content = torch.cat([compared, style.new_zeros(1, style.shape[1], *compared.shape[2:])], 1)
         behind_keys = torch.cat([of_new.data[:, :keys], style], 1)
-        copied = swap(content, behind_keys, Matching(3, keys, CONTINUITY, CONTINUITY, FALLOFF))[:, keys:]
+        copied = swap(content, behind_keys, Matching(3, keys, CONTINUITY, CONTINUITY, FALLOFF, even=True))[:, keys:]
         torch.testing.assert_close(found, adain(copied, style)[0], rtol=1e-4, atol=1e-4)
 
 

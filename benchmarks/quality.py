@@ -27,7 +27,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache, partial
 from itertools import pairwise, product
 from pathlib import Path
@@ -42,6 +42,7 @@ from tqdm import tqdm
 import artnet_core as artnet
 from artnet_core.figures import sheet
 from artnet_core.images import Picture, pictures_in, read_picture, upright, write_picture
+from artnet_core.pipeline import Settings
 from artnet_core.scores import color_distance
 from artnet_core.transfer.methods import ALL_METHODS, LABELS
 
@@ -305,7 +306,8 @@ def our_painters(setting: str, device: str = "cpu") -> list[Painter]:
         ValueError: there is no such argument, or the setting is not of that form.
     """
     curve, _, text = setting.partition(":")
-    known = {"model", *inspect.signature(artnet.ArtNet.stylize).parameters} - {"self", "content", "style", "color"}
+    numbers = {of_settings.name for of_settings in fields(Settings)}
+    known = {"model", *inspect.signature(artnet.ArtNet.stylize).parameters} & {"model", *numbers}
     choices: dict[str, list[str]] = {}
     for argument in filter(None, text.split(",")):
         key, _, values = argument.partition("=")

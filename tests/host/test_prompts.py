@@ -34,7 +34,8 @@ def read_prompt(name: str) -> dict[str, Any]:
 
 
 def basic(model: artnet.ArtNet) -> dict[str, Tensor]:
-    return {"save": model.stylize(scaled("astronaut.jpg", 192, 192), scaled("great_wave.jpg", 192, 128))}
+    content, style, _ = encoded_pictures(model)
+    return {"save": model.decode(sandwich_swap(content, style))}
 
 
 def texture_and_color(model: artnet.ArtNet) -> dict[str, Tensor]:

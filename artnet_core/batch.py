@@ -34,6 +34,7 @@ from .images import (
 )
 from .model import ArtNet
 from .options import COLOR_OF_CONTENT, settings_of
+from .painting.areas import given
 from .painting.mixed import MixedStyles
 from .pipeline import MOST_STYLES_KEPT, Area, Encoded, Pictures, Settings, paint_frame
 from .progress import Progress, in_turn
@@ -265,7 +266,7 @@ class _Painter:
             if region.color is not None:
                 color = partial(self._of_region, region.color, None)
             elif self._options.color is not None:
-                color = partial(_same, content if self._color is None else self._color)
+                color = given(content if self._color is None else self._color)
             texture = partial(self._of_region, region.style, region.style_mask)
             areas.append(Area(region.mask.at(index), texture, color, name=region.name))
         return areas
@@ -439,10 +440,6 @@ class _Progress:
     def _tick(self) -> None:
         while not self._ended.wait(1):
             self._bar.refresh()
-
-
-def _same(encoded: Encoded) -> Encoded:
-    return encoded
 
 
 def _say_skipped(folder: Path, skipped: Sequence[Path]) -> None:

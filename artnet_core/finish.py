@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from .finishing.canvas import Canvas
 from .finishing.likeness import SHARE_STRIDE, Aim, Found, Maps, Moments, find, structure_loss, style_loss, targets
 from .finishing.tiles import Tile, tiles, whole
-from .network.encoder import Encoder
+from .network.encoder import TRUNK, Encoder
 from .network.ops import avg_pool
+from .progress import Progress, ignore
 from .resizing import enlarge, resize
 from .transfer.gaussian import fit_gaussian, transport
 
@@ -84,7 +85,7 @@ def finish(
     color: Tensor | None = None,
     steps: int = 30,
     dtype: torch.dtype = torch.float32,
-    progress: Callable[[float], None] = lambda _share: None,
+    progress: Progress = ignore,
     texture_weight: Tensor | None = None,
     *,
     shown: Callable[[Tensor], None] | None = None,
@@ -121,7 +122,7 @@ def finish_parts(
     goals: Sequence[Goal],
     steps: int = 30,
     dtype: torch.dtype = torch.float32,
-    progress: Callable[[float], None] = lambda _share: None,
+    progress: Progress = ignore,
     *,
     shown: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
@@ -186,10 +187,7 @@ def finish_memory(encoder: Encoder, height: int, width: int) -> int:
     A bound, not a count: by the values of all layers, which are kept for the way back, with a share that was measured
     on CPUs for the shipped models. A picture that is larger than what is looked at as a whole takes little more.
     """
-    values = 0.0  # of all layers, for each pixel
-    for name, channels in encoder.widths.items():
-        stride = 2 if name == "conv1" else 4 if name.startswith("conv") else 8 if name.startswith("inception3") else 16
-        values += channels / stride**2
+    values = sum(channels / TRUNK[name].stride ** 2 for name, channels in encoder.widths.items())  # for each pixel
     shrunk = min(1.0, _WHOLE_SIDE / max(height, width)) ** 2
     pixels = max(height, 64) * max(width, 64)
     return int(2**26 + pixels * (shrunk * _BYTES_OF_A_VALUE * values + _BYTES_OF_A_PIXEL))
@@ -236,7 +234,7 @@ class _Work:
         device: torch.device,
         dtype: torch.dtype,
         goals: Sequence[Goal],
-        progress: Callable[[float], None],
+        progress: Progress,
         shown: Callable[[Tensor], None] | None,
     ) -> None:
         self._trunk = _copy(encoder, device, dtype, lambda: self.step_on(0))

@@ -19,7 +19,7 @@ from torch import Tensor
 from .features import picture_count
 from .finish import Goal, finish_parts, recolor
 from .painting.areas import Area as Area
-from .painting.areas import Layout, Style, for_area, stroke_sizes
+from .painting.areas import Layout, Style, for_area, given, stroke_sizes
 from .painting.areas import Region as Region
 from .painting.level import Level, paint_level
 from .painting.mixed import Mix as Mix
@@ -158,7 +158,7 @@ def paint(
             of_style = partial(of_region, region.style, f"texture of region {first}", index)
             colors: Callable[[], Encoded] | None = None
             if region.color is content:
-                colors = partial(_same, of_content)
+                colors = given(of_content)
             elif region.color is not None and region.color is color:
                 colors = partial(encoded, region.color, "color", index)
             elif region.color is not None:
@@ -253,8 +253,8 @@ def paint_frame(
     ]
     if texture is not None:
         share = None if layout is None else layout.rest
-        own = None if color is None else partial(_same, color)
-        styles.append(Style(partial(_same, texture), own, settings, share, len(areas)))
+        own = None if color is None else given(color)
+        styles.append(Style(given(texture), own, settings, share, len(areas)))
     if not styles:
         return content.original.to(model.device, torch.float32)
     of_stroke = stroke_sizes(styles, full) if of_stroke is None else of_stroke
@@ -326,7 +326,7 @@ def finish_frame(
     Raises:
         ValueError: nothing of a style is seen.
     """
-    style = Style(partial(_same, texture), None if color is None else partial(_same, color), settings, None, 0)
+    style = Style(given(texture), None if color is None else given(color), settings, None, 0)
     return _finish(model, content, painting, [style], None, progress, shown)
 
 
@@ -401,7 +401,3 @@ def _at(masks: Tensor, index: int) -> Tensor:
     """One of ``[1 or B, h, w]``, or the only one: ``[1, h, w]``."""
     index = min(index, len(masks) - 1)
     return masks[index : index + 1]
-
-
-def _same(encoded: Encoded) -> Encoded:
-    return encoded

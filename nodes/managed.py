@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import comfy.model_management as mm
@@ -72,6 +73,11 @@ class ManagedModel:
         mm.load_models_gpu([self._patcher], memory_required=required)
         model.device = self._patcher.load_device
         return model
+
+    def ready_for(self, sides: Sequence[tuple[int, int]], finished: bool) -> artnet_core.ArtNet:
+        """The same for several pictures by their sides, the first the one that is painted, and perhaps ``finished``."""
+        height, width = (max(of_each) for of_each in zip(*sides, strict=True))
+        return self.ready(height, width, sides[0] if finished else None)
 
     def whole_copy(self, height: int, width: int) -> artnet_core.ArtNet:
         """An unmanaged float32 copy on the device, and room for a frame of this size beside it.

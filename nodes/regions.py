@@ -155,11 +155,7 @@ class Regions(io.ComfyNode):
             sides += [] if each.color is None else [sides_of(each.color)]
         sides += [] if texture is None else [sides_of(texture, style_size)]
         sides += [] if color is None else [sides_of(color)]
-        artnet = ManagedModel.or_shipped(model).ready(
-            max(height for height, _ in sides),
-            max(width for _, width in sides),
-            sides[0] if finish else None,
-        )
+        artnet = ManagedModel.or_shipped(model).ready_for(sides, finish > 0)
         watch = Watch(count)
         painted = paint(
             artnet,

@@ -112,11 +112,7 @@ class Stylize(io.ComfyNode):
         sides = [sides_of(pictures), sides_of(texture, style_size)]
         if color is not None:
             sides.append(sides_of(color))
-        artnet = ManagedModel.or_shipped(model).ready(
-            max(height for height, _ in sides),
-            max(width for _, width in sides),
-            sides[0] if finish else None,
-        )
+        artnet = ManagedModel.or_shipped(model).ready_for(sides, finish > 0)
         settings = Settings(strength, detail, patch_size, steady, stroke_size, style_size, finish)
         watch = Watch(count)
 

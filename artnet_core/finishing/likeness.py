@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..features import bounds
 from ..network.encoder import BLOCK_STRIDES
 from ..network.ops import avg_pool
 from ..transfer.swap import copied_positions
@@ -302,7 +303,7 @@ def _positions(features: Tensor, target: Target, share: Tensor | None, generator
     weights: Tensor | None = None
     if share is not None:
         # Only the rectangle that a part covers is looked at.
-        rows, columns = (_range((share > 0).any(dim)) for dim in (1, 0))
+        rows, columns = (bounds(share.amax(dim)) for dim in (1, 0))
         times = round(features.shape[-1] / share.shape[-1])
         features = features[:, rows[0] * times : rows[1] * times, columns[0] * times : columns[1] * times]
         share = share[slice(*rows), slice(*columns)]
@@ -345,9 +346,3 @@ def _spread(values: Tensor, count: int) -> Tensor:
     size = values.shape[1]
     places = (torch.arange(count, dtype=torch.float32, device=values.device) + 0.5) * (size / count)
     return values[:, places.long().clamp(max=size - 1)]
-
-
-def _range(seen: Tensor) -> tuple[int, int]:
-    """The first index that is true in ``[N]``, and the one after the last."""
-    where = seen.nonzero()
-    return int(where[0]), int(where[-1]) + 1

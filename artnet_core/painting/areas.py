@@ -71,6 +71,11 @@ class Area:
     name: str = ""
 
 
+def given(style: Encoded) -> Callable[[], Encoded]:
+    """A function that gives this style, for :class:`Area` and :class:`Style`."""
+    return lambda: style
+
+
 @dataclass(frozen=True, eq=False)
 class Style:
     """What is painted in one style.

@@ -131,6 +131,7 @@ def paint_level(
             of_source = model.encode(source, tile, progress=told_of_source).weighted(counts)
         painted_share: float | Tensor = 0.0  # how strongly each pixel is painted
         lines: float | Tensor = 0.0  # how much of the photograph's lines it is given
+        goals: list[Histograms] = []  # of the styles; taken with their features, as a style may be read for each use
 
         def parts() -> Iterator[Part]:
             nonlocal painted_share, lines
@@ -138,7 +139,10 @@ def paint_level(
                 chosen = style.settings
                 share = None if style.share is None else style.share(side)
                 told_of_features, told_of_part = in_turn(told, 1, 1)
-                texture, color = features_of(seen(style), share, told_of_features)
+                found = seen(style)
+                texture, color = features_of(found, share, told_of_features)
+                if states is None:
+                    goals.append(goal(found, share))
                 pixels = extended(share)
                 strength = chosen.strength if strengths is None else strengths
                 detail = chosen.detail if details is None else details
@@ -159,13 +163,12 @@ def paint_level(
                 )
 
         def tones() -> Iterator[Tones]:
-            for style in styles:
+            for style, wanted in zip(styles, goals, strict=True):
                 if strengths is None and style.settings.strength == 0:
                     continue
-                share = None if style.share is None else style.share(side)
-                pixels = extended(share)
+                pixels = None if style.share is None else extended(style.share(side))
                 weight = pixels if counts is None else counts if pixels is None else pixels * counts
-                yield Tones(goal(seen(style), share), 1.0 if pixels is None else pixels, weight)
+                yield Tones(wanted, 1.0 if pixels is None else pixels, weight)
 
         def positions(values: Tensor) -> Tensor:
             return position_means(values, of_source.data.shape[-2:], model.stride)

@@ -111,10 +111,13 @@ class MixedStyles(Encoded):
         return torch.cat(side_by_side(recolored, self._shares), -1)
 
     def weight_at(self, side: int) -> Tensor | None:
-        weights = [(style.weight_at(each), style.at(each)) for style, each in self._sized(side)]
-        if all(weight is None for weight, _ in weights):
+        weights = [style.weight_at(each) for style, each in self._sized(side)]
+        if all(weight is None for weight in weights):
             return None
-        filled = [torch.ones_like(picture[:, :1]) if weight is None else weight for weight, picture in weights]
+        filled = [
+            torch.ones_like(style.at(each)[:, :1]) if weight is None else weight
+            for weight, (style, each) in zip(weights, self._sized(side), strict=True)
+        ]
         return torch.cat(side_by_side(filled, self._shares), -1)
 
     def pixels_to_encode(self, side: int) -> float:

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from ..resizing import enlarge, halve
+from .lines import LUMA, luma
+from .mix import style_shares
 from .swap import copied_positions
 
 _BANDS = 5
 """Of 2, 4, 8, 16 and 32 pixels; the finest is of luma alone, since nobody sees colours so fine."""
-
-_LUMA = (0.299, 0.587, 0.114)
 
 # Shares of the values that lie below each point of a histogram: closest at both ends, where edges are.
 _POINTS = 33
@@ -95,8 +95,8 @@ def in_colors_of(texture: Histograms, color: Histograms) -> Histograms:
     for of_texture, of_color, was, wanted in zip(
         texture.bands, color.bands, texture.deviations, color.deviations, strict=True
     ):
-        luma = of_texture[:1] * (wanted[:1] / was[:1].clamp(min=_SMALLEST))
-        bands.append(torch.cat([luma, of_color[1:]]))
+        of_luma = of_texture[:1] * (wanted[:1] / was[:1].clamp(min=_SMALLEST))
+        bands.append(torch.cat([of_luma, of_color[1:]]))
     return replace(color, bands=tuple(bands))
 
 
@@ -105,9 +105,9 @@ def mix_histograms(styles: Sequence[Histograms], weights: Sequence[float]) -> Hi
 
     Args:
         styles: on one device.
-        weights: one per style, not negative, at least one of them above 0; their sum does not matter.
+        weights: one per style, see :func:`~artnet_core.transfer.mix.style_shares`.
     """
-    shares = [weight / sum(weights) for weight in weights]
+    shares = style_shares(weights, len(styles))
 
     def mean(values: Iterable[Tensor]) -> Tensor:
         return torch.stack([value * share for value, share in zip(values, shares, strict=True)]).sum(0)
@@ -169,7 +169,7 @@ def _reduced(values: Tensor) -> list[Tensor]:
 def _split(picture: Tensor) -> tuple[list[Tensor], Tensor]:
     """The bands of ``[1, 3, H, W]``, each of half the size of the one before, and what is left, by axes."""
     smaller = _to_axes(halve(picture))
-    bands = [_luma(picture) - enlarge(smaller[:, :1], (picture.shape[-2], picture.shape[-1]))]
+    bands = [luma(picture) - enlarge(smaller[:, :1], (picture.shape[-2], picture.shape[-1]))]
     for _ in range(_BANDS - 1):
         images, smaller = smaller, halve(smaller)
         bands.append(images - enlarge(smaller, (images.shape[-2], images.shape[-1])))
@@ -235,18 +235,13 @@ def _roots(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return root * size.sqrt(), inverse / size.sqrt()
 
 
-def _luma(images: Tensor) -> Tensor:
-    red, green, blue = torch.split(images, 1, 1)
-    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
-
-
 def _to_axes(images: Tensor) -> Tensor:
     """Luma and two chromas: of red and blue, and of green."""
     red, green, blue = torch.split(images, 1, 1)
-    return torch.cat([_luma(images), (red - blue) / 2, green / 2 - (red + blue) / 4], 1)
+    return torch.cat([luma(images), (red - blue) / 2, green / 2 - (red + blue) / 4], 1)
 
 
 def _from_axes(images: Tensor) -> Tensor:
-    luma, warm, green = torch.split(images, 1, 1)
-    middle = luma - (_LUMA[0] - _LUMA[2]) * warm - 2 * _LUMA[1] * green
+    light, warm, green = torch.split(images, 1, 1)
+    middle = light - (LUMA[0] - LUMA[2]) * warm - 2 * LUMA[1] * green
     return torch.cat([middle + warm, middle + 2 * green, middle - warm], 1)

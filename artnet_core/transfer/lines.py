@@ -16,7 +16,7 @@ from ..resizing import enlarge, halve
 _BANDS = 3
 """Of 2, 4 and 8 pixels."""
 
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 
 # How much stronger or weaker than in the photograph a band may become.
 _GAINS = (0.3, 3.0)
@@ -36,16 +36,16 @@ def keep_lines(painting: Tensor, photograph: Tensor, share: float) -> Tensor:
     """
     if share == 0 or min(painting.shape[-2:]) < 2**_BANDS:
         return painting
-    luma, wanted = _luma(painting), _luma(photograph.to(painting))
+    seen, wanted = luma(painting), luma(photograph.to(painting))
     sizes, bands = [], []
     for _ in range(_BANDS):
-        size = luma.shape[-2], luma.shape[-1]
-        smaller, wanted_smaller = halve(luma), halve(wanted)
-        band, wanted_band = luma - enlarge(smaller, size), wanted - enlarge(wanted_smaller, size)
+        size = seen.shape[-2], seen.shape[-1]
+        smaller, wanted_smaller = halve(seen), halve(wanted)
+        band, wanted_band = seen - enlarge(smaller, size), wanted - enlarge(wanted_smaller, size)
         gain = (_deviation(band) / _deviation(wanted_band)).clamp(*_GAINS)
         sizes.append(size)
         bands.append(share * (gain * wanted_band - band))
-        luma, wanted = smaller, wanted_smaller
+        seen, wanted = smaller, wanted_smaller
     change = bands[-1]
     for size, band in zip(sizes[-2::-1], bands[-2::-1], strict=True):
         change = enlarge(change, size) + band
@@ -56,6 +56,7 @@ def _deviation(band: Tensor) -> Tensor:
     return band.std((2, 3), keepdim=True, correction=0).clamp(min=_SMALLEST_DEVIATION)
 
 
-def _luma(images: Tensor) -> Tensor:
+def luma(images: Tensor) -> Tensor:
+    """How light each pixel is: RGB ``[B, 3, H, W]`` to ``[B, 1, H, W]``."""
     red, green, blue = torch.split(images, 1, 1)
-    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue

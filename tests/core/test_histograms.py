@@ -147,6 +147,7 @@ def test_mixed_styles_have_tones_between_theirs(
 ) -> None:
     one, other = histograms(painting), histograms(palette)
     torch.testing.assert_close(mix_histograms([one, other], [2, 6]).mean, (one.mean + 3 * other.mean) / 4)
+    assert torch.equal(mix_histograms([one, one], [1e308, 1e308]).mean, one.mean)  # a sum of which is no number
     styles = [Encoded(model, painting), Encoded(model, palette)]
     mixed = MixedStyles(styles, [1.0, 1.0])
     assert mixed.histograms(256) is mixed.histograms(256)

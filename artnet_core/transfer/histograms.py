@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from types import EllipsisType
 
 import torch
 from torch import Tensor
 
+from ..features import bounds
 from ..resizing import enlarge, halve
 from .lines import LUMA, luma
 from .mix import style_shares
@@ -70,7 +72,8 @@ class Tones:
     Attributes:
         histograms: of the style.
         amount: 0 leaves the painting as it is, 1 matches it; a number, or a map ``[1, 1, H, W]`` of its size.
-        weight: ``[1, 1, H, W]``, 0..1, how much each pixel of the painting counts; all alike by default.
+        weight: ``[1, 1, H, W]``, 0..1, how much each pixel of the painting counts; all alike by default. Beside a map
+            of amounts nothing counts that lies outside of the rectangle that the map covers.
     """
 
     histograms: Histograms
@@ -142,23 +145,42 @@ def match_histograms(painting: Tensor, parts: Iterable[Tones]) -> Tensor:
     """
     if min(painting.shape[-2:]) < 2**_BANDS:
         return painting
-    bands, rest = _split(painting)
-    matched = painting
+    matched = painting.clone()
     for part in parts:
         if part.weight is not None and not (part.weight > 0).any():
             continue  # nothing of the painting counts
-        own, goal = _histograms(bands, rest, part.weight), part.histograms
-        changes = [
-            torch.stack([_move(*of_axis) for of_axis in zip(values[0], found, wanted, strict=True)])[None].sub_(values)
-            for values, found, wanted in zip(bands, own.bands, goal.bands, strict=True)
-        ]
-        moved = _transport(own.covariance, goal.covariance) @ (rest[0].flatten(1) - own.mean) + goal.mean
-        change = moved.view_as(rest) - rest
-        for of_band in reversed(changes[1:]):
-            change = enlarge(change, (of_band.shape[-2], of_band.shape[-1])).add_(of_band)
-        change = enlarge(_from_axes(change), (painting.shape[-2], painting.shape[-1])).add_(changes[0])
-        matched = change.mul_(part.amount).add_(matched)
-    return matched.clamp(0, 1)
+        place: EllipsisType | tuple[EllipsisType, slice, slice] = ...
+        amount, weight = part.amount, part.weight
+        if isinstance(amount, Tensor) and weight is not None:
+            place = _place(amount)
+            amount, weight = amount[place], weight[place]
+        matched[place] += _change(painting[place], part.histograms, weight).mul_(amount)
+    return matched.clamp_(0, 1)
+
+
+def _place(amount: Tensor) -> tuple[EllipsisType, slice, slice]:
+    """The rectangle that a map ``[1, 1, H, W]`` covers, as far as the coarsest band looks around, in its steps."""
+    step = 2**_BANDS
+    rows, columns = (
+        slice(max(first // step - 2, 0) * step, (-(-end // step) + 2) * step)
+        for first, end in (bounds(amount.amax((0, 1, 5 - axis))) for axis in (2, 3))
+    )
+    return ..., rows, columns
+
+
+def _change(painting: Tensor, goal: Histograms, weight: Tensor | None) -> Tensor:
+    """What is to be added to ``[1, 3, H, W]`` for it to have these histograms."""
+    bands, rest = _split(painting)
+    own = _histograms(bands, rest, weight)
+    changes = [
+        torch.stack([_move(*of_axis) for of_axis in zip(values[0], found, wanted, strict=True)])[None].sub_(values)
+        for values, found, wanted in zip(bands, own.bands, goal.bands, strict=True)
+    ]
+    moved = _transport(own.covariance, goal.covariance) @ (rest[0].flatten(1) - own.mean) + goal.mean
+    change = moved.view_as(rest) - rest
+    for of_band in reversed(changes[1:]):
+        change = enlarge(change, (of_band.shape[-2], of_band.shape[-1])).add_(of_band)
+    return enlarge(_from_axes(change), (painting.shape[-2], painting.shape[-1])).add_(changes[0])
 
 
 def _reduced(values: Tensor) -> list[Tensor]:
@@ -180,21 +202,22 @@ def _split(picture: Tensor) -> tuple[list[Tensor], Tensor]:
 
 
 def _histograms(bands: list[Tensor], rest: Tensor, weight: Tensor | None) -> Histograms:
-    weights = None if weight is None else _reduced(weight)
-    counting = [
-        values[0].flatten(1) if weights is None else values[0][:, copied_positions(weights[level][0, 0])]
-        for level, values in enumerate([*bands, rest])
-    ]
+    values = [of_band[0].flatten(1) for of_band in (*bands, rest)]
+    places: list[Tensor | None] = [None] * len(values)  # of values that count, where not all do
+    if weight is not None:
+        places = [copied_positions(of_size[0, 0]).flatten().nonzero()[:, 0] for of_size in _reduced(weight)]
     angles = torch.linspace(-torch.pi / 2, torch.pi / 2, _POINTS, dtype=torch.float32, device=rest.device)
     shares = 0.5 + (0.5 - _OUTERMOST) * angles.sin()
     points, deviations = [], []
-    for values in counting[:-1]:
-        step = -(-values.shape[1] // _MOST_VALUES) | 1  # odd, for values of all columns to be looked at
-        ordered = values[:, ::step].sort(1).values
+    for of_band, counts in zip(values[:-1], places[:-1], strict=True):
+        step = -(-(of_band.shape[1] if counts is None else len(counts)) // _MOST_VALUES) | 1  # odd, to see all columns
+        looked_at = of_band[:, ::step] if counts is None else of_band[:, counts[::step]]
+        ordered = looked_at.sort(1).values
         points.append(ordered[:, (shares * (ordered.shape[1] - 1)).round().long()])
         deviations.append(ordered.std(1, keepdim=True, correction=0))
-    mean = counting[-1].mean(1, keepdim=True)
-    centered = counting[-1] - mean
+    of_rest = values[-1] if places[-1] is None else values[-1][:, places[-1]]
+    mean = of_rest.mean(1, keepdim=True)
+    centered = of_rest - mean
     return Histograms(tuple(points), tuple(deviations), mean, centered @ centered.T / centered.shape[1])
 
 

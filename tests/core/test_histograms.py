@@ -120,6 +120,27 @@ def test_a_weight_decides_what_counts(photo: Tensor, painting: Tensor) -> None:
     assert torch.equal(match_histograms(photo, [Tones(filled[0], weight=0 * weight)]), match_histograms(photo, []))
 
 
+@pytest.mark.parametrize("place", [(slice(0, 128), slice(0, 96)), (slice(70, 200), slice(101, 256))])
+def test_of_a_region_only_its_rectangle_is_looked_at(
+    place: tuple[slice, slice], photo: Tensor, painting: Tensor
+) -> None:
+    """What lies farther away than the coarsest band reaches could be anything; and nothing else would come of all."""
+    region, near = torch.zeros(2, 1, 1, 256, 256)
+    region[..., place[0], place[1]] = 1
+    near[..., max(place[0].start - 96, 0) : place[0].stop + 96, max(place[1].start - 96, 0) : place[1].stop + 96] = 1
+    wanted = histograms(painting)
+    found, of_other, of_whole = (
+        match_histograms(picture, [Tones(wanted, amount, region)])
+        for picture, amount in (
+            (photo, region),
+            (torch.where(near > 0, photo, torch.rand_like(photo)), region),
+            (photo, 1.0),
+        )
+    )
+    assert torch.equal(found * region, of_other * region) and torch.equal(found * (1 - region), photo * (1 - region))
+    assert ((found - of_whole) * region).abs().mean() < 1e-4
+
+
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (131, 62), (32, 500)])
 def test_odd_sizes(size: tuple[int, int], photo: Tensor) -> None:
     picture = F.interpolate(photo, size)

@@ -73,7 +73,7 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
     if len(content.data) != 1:
         raise ValueError(f"Regions are painted one picture at a time, got a batch of {len(content.data)}: pick one.")
     left = content.data
-    total = torch.zeros_like(left, dtype=torch.float32)
+    total = torch.zeros_like(left)
     taken = torch.zeros_like(left[:, :1], dtype=torch.float32)
     for part in parts:
         rows, columns = (0, left.shape[2]), (0, left.shape[3])
@@ -95,12 +95,12 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
         swapped = sandwich_swap(
             source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress
         ).data
-        amount = 1.0 if share is None else share[place]
-        total[place].add_(swapped.float().mul_(amount))  # what the transfer gave is nobody else's
+        amount = torch.ones_like(taken) if share is None else share[place]
+        total[place].addcmul_(swapped, amount.to(swapped))
         taken[place] += amount
     if (taken < 1).any():
-        total.add_(left.float() * (1 - taken))
-    return content.with_data(total.to(content.data.dtype))
+        total.addcmul_(left, (1 - taken).to(left))
+    return content.with_data(total)
 
 
 def _bounds(share: Tensor, axis: int) -> tuple[int, int]:

@@ -31,25 +31,6 @@ from benchmarks.quality import (
     style_at,
 )
 
-from .conftest import EXAMPLES
-from .judges import use_tiny_judge
-
-
-@pytest.fixture
-def tiny_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
-    return use_tiny_judge(tmp_path / "judge", monkeypatch)
-
-
-@pytest.fixture
-def heldout(tmp_path: Path) -> Path:
-    """Three photographs and four artworks."""
-    folder = tmp_path / "heldout"
-    folder.mkdir()
-    for kind, prefix, count in (("content", "photo", 3), ("style", "art", 4)):
-        for index, path in enumerate(sorted((EXAMPLES / kind).glob("*.jpg"))[:count]):
-            (folder / f"{prefix}_{index}.jpg").write_bytes(path.read_bytes())
-    return folder
-
 
 def names(folder: Path, count: int, seed: int = 0) -> list[tuple[str, str]]:
     return [(pair.photo_path.stem, pair.style_path.stem) for pair in draw_pairs(folder, count, 64, seed)]

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..features import Features, bounds
 from ..progress import Progress, ignore
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
-from .swap import Settle
+from .swap import Settle, matching_pool
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +92,11 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
                 source = source.cut(rows, columns)
         place = (..., slice(*rows), slice(*columns))
         detail = part.detail[place] if isinstance(part.detail, Tensor) else part.detail
+        # A part is matched as the whole would be, or a small one would take longer than a large one.
+        of_texture = part.texture.visible_part.data
+        pooling = matching_pool((left.shape[2], left.shape[3]), (of_texture.shape[2], of_texture.shape[3]))
         swapped = sandwich_swap(
-            source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress
+            source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress, pooling
         ).data
         amount = torch.ones_like(taken) if share is None else share[place]
         total[place].addcmul_(swapped, amount.to(swapped))

@@ -63,7 +63,9 @@ def content_shares(channels: int, detail: float | Tensor, device: torch.device |
     return shares.masked_fill_(varies.view(1, -1, 1, 1), min(1.0, detail / DEFAULT_DETAIL))
 
 
-def matching_at(detail: float, patch_size: int, compared: int, even: bool = True) -> Matching:
+def matching_at(
+    detail: float, patch_size: int, compared: int, even: bool = True, pooling: int | None = None
+) -> Matching:
     """How S2 chooses patches at this ``detail``: towards 0 it lets them continue their neighbours'.
 
     Args:
@@ -71,10 +73,12 @@ def matching_at(detail: float, patch_size: int, compared: int, even: bool = True
         patch_size: side of the patches in positions, odd.
         compared: channels of :data:`COMPARED_LAYER`.
         even: whether the style is used evenly. Prices differ from frame to frame, so in a video it would flicker more.
+        pooling: positions per side that are matched as one at first; by default as suits the sizes of the maps.
     """
     continuity = 1 - (1 - CONTINUITY) * max(0.0, 1 - detail / DEFAULT_DETAIL)
     # Surroundings may cost what continuing a neighbour may.
-    return Matching(patch_size, compared, min(COHERENCE, continuity), continuity, FALLOFF, even=even)
+    coherence = min(COHERENCE, continuity)
+    return Matching(patch_size, compared, coherence, continuity, FALLOFF, pooling, even)
 
 
 def sandwich_swap(
@@ -86,6 +90,7 @@ def sandwich_swap(
     patch_size: int = 3,
     settle: Settle | None = None,
     progress: Progress = ignore,
+    pooling: int | None = None,
 ) -> Features:
     """Transfers texture and colour onto content.
 
@@ -110,6 +115,7 @@ def sandwich_swap(
         settle: what may still change which patches are copied, as the state of a video does, see
             :mod:`artnet_core.video.steadiness`. A batch is then the next frames in their order.
         progress: is told which share is done.
+        pooling: see :func:`matching_at`.
 
     Returns:
         Features of B pictures of the content's size. At strength 1 the mean and standard deviation of every channel
@@ -145,7 +151,7 @@ def sandwich_swap(
     if least < 1:
         projected = align(content.data, *texture.statistics, weight)
         # Where more detail is wanted patches keep together too: little of them is left to see there.
-        matching = matching_at(least, patch_size, content.layers[COMPARED_LAYER], settle is None)
+        matching = matching_at(least, patch_size, content.layers[COMPARED_LAYER], settle is None, pooling)
         of_texture = texture.visible_part
         of_swap, _ = in_turn(progress, *_TIMES)
         swapped = swap(projected, of_texture.data, matching, settle, of_texture.weight, of_swap, weight)

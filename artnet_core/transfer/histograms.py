@@ -238,7 +238,7 @@ def _move(values: Tensor, found: Tensor, wanted: Tensor) -> Tensor:
     line = torch.bucketize(spaced, found)
     moved = spaced * slopes[line] + offsets[line]
     place = (values.flatten() - first) / width
-    before = place.clamp(0, _STEPS - 2).int()
+    before = place.nan_to_num().clamp_(0, _STEPS - 2).int()  # no number would be no place
     rise = moved.diff().index_select(0, before)
     return rise.mul_(place.sub_(before)).add_(moved.index_select(0, before)).view_as(values)
 

@@ -151,6 +151,14 @@ def test_odd_sizes(size: tuple[int, int], photo: Tensor) -> None:
     assert match_histograms(tiny, [Tones(histograms(photo))]) is tiny
 
 
+def test_what_is_no_number_stays_none(photo: Tensor, painting: Tensor) -> None:
+    """And is looked up nowhere."""
+    broken = photo.clone()
+    broken[..., 100, 100] = torch.nan
+    matched = match_histograms(broken, [Tones(histograms(painting))])
+    assert matched[..., 100, 100].isnan().all()
+
+
 def test_colours_come_from_the_colour_style(photo: Tensor, painting: Tensor, palette: Tensor) -> None:
     texture, color = histograms(painting), histograms(palette)
     joined = in_colors_of(texture, color)

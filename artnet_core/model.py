@@ -17,11 +17,10 @@ from .network.cosines import CHANNELS as DCT_CHANNELS
 from .network.cosines import dct, dct_filters
 from .network.decoder import Decoder
 from .network.encoder import BLOCK_STRIDES, RECEPTIVE_RADIUS, Encoder, block_widths
-from .pipeline import Pictures, Region, Settings, frame_count, paint
+from .pipeline import DEFAULTS, Pictures, Region, Settings, frame_count, paint
 from .progress import Progress, ignore, in_turn
 from .runtime import tile_bounds
 from .transfer.mask import check_mask, mask_count, resize_mask
-from .transfer.sandwich import DEFAULT_DETAIL
 
 
 class ArtNet(nn.Module):
@@ -258,10 +257,10 @@ class ArtNet(nn.Module):
         style: Tensor | None = None,
         color: Tensor | None = None,
         strength: float = 1.0,
-        detail: float = DEFAULT_DETAIL,
+        detail: float = DEFAULTS.detail,
         patch_size: int = 3,
         steady: bool = False,
-        stroke_size: float = 0.0,
+        stroke_size: float = DEFAULTS.stroke_size,
         finish: int = 0,
         *,
         mask: Tensor | None = None,

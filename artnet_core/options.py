@@ -276,8 +276,8 @@ def _number(text: str, least: float, most: float, expected: str, whole: bool = F
 
 SETTINGS: tuple[SettingOption, ...] = (
     SettingOption("strength", share, "0 leaves the content as it is (default: 1.0)"),
-    SettingOption("detail", share, "0 painterly to 1 faithful (default: 0.3)"),
-    SettingOption("stroke_size", share, "0 fine strokes to 1 the broadest, relative to the picture (default: 0.0)"),
+    SettingOption("detail", share, "0 painterly to 1 faithful (default: 0.5)"),
+    SettingOption("stroke_size", share, "0 fine strokes to 1 the broadest, relative to the picture (default: 0.75)"),
     SettingOption(
         "style_size",
         pixels_or_none,

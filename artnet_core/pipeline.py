@@ -26,9 +26,10 @@ from .painting.mixed import Mix as Mix
 from .painting.pictures import Coder as Coder
 from .painting.pictures import Encoded as Encoded
 from .painting.pictures import Pictures as Pictures
-from .painting.settings import DEFAULTS, drawn_share
+from .painting.settings import DEFAULTS as DEFAULTS
 from .painting.settings import Settings as Settings
 from .painting.settings import Shown as Shown
+from .painting.settings import drawn_share
 from .painting.settings import level_sides as level_sides
 from .painting.settings import style_side as style_side
 from .progress import Progress as Progress

@@ -91,7 +91,7 @@ def flicker(frames: Tensor, motion: Motion) -> float:
 def painted(model: artnet.ArtNet, frames: Tensor, style: Encoded, detail: float, steady: bool) -> Tensor:
     """A video in a style, on the CPU."""
     temporal: list[TemporalState] | None = [] if steady else None
-    settings, pictures = Settings(detail=detail), [Encoded(model, frame) for frame in frames.split(1)]
+    settings, pictures = Settings(detail=detail, stroke_size=0), [Encoded(model, frame) for frame in frames.split(1)]
     return torch.cat([paint_frame(model, picture, style, None, settings, temporal).cpu() for picture in pictures])
 
 

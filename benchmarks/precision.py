@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         exact, half = artnet.load(file), artnet.load(file, options.device, DTYPES[options.dtype])
         styles = [(Encoded(exact, painting), Encoded(half, painting)) for painting in paintings]
         for detail in options.detail:
-            differences, settings = [], Settings(detail=detail)
+            differences, settings = [], Settings(detail=detail, stroke_size=0)
             for photo in photos:
                 for of_exact, of_half in styles:
                     difference = paint_frame(half, Encoded(half, photo), of_half, settings=settings).cpu()

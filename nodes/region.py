@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..artnet_core.pipeline import Settings
-from ..artnet_core.transfer.sandwich import DEFAULT_DETAIL
+from ..artnet_core.pipeline import DEFAULTS, Settings
 from .frames import check_image
 from .kinds import CATEGORY, Region, supported
 from .settings import (
@@ -83,7 +82,7 @@ class StyleRegion(io.ComfyNode):
         style_mask: Tensor | None = None,
         color_mask: Tensor | None = None,
         own_settings: bool = False,
-        detail: float = DEFAULT_DETAIL,
+        detail: float = DEFAULTS.detail,
         strength: float = 1.0,
         stroke_size: float = 0.0,
         style_size: int = 0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from comfy_api.v0_0_2 import io
 
-from ..artnet_core.transfer.sandwich import DEFAULT_DETAIL
+from ..artnet_core.pipeline import DEFAULTS
 from .kinds import advanced
 
 
@@ -26,10 +26,10 @@ def share_input(name: str, default: float, tooltip: str, *, optional: bool = Fal
     )
 
 
-def detail_input(*, optional: bool = False) -> io.Input:
+def detail_input(default: float = DEFAULTS.detail, *, optional: bool = False) -> io.Input:
     return share_input(
         "detail",
-        DEFAULT_DETAIL,
+        default,
         "0 is painterly: strokes everywhere, small things get lost. 1 copies no strokes and takes only colors and "
         "contrast.",
         optional=optional,
@@ -44,7 +44,7 @@ def strength_input(*, of_features: bool = False, optional: bool = False) -> io.I
 def stroke_size_input() -> io.Input:
     return share_input(
         "stroke_size",
-        0.0,
+        DEFAULTS.stroke_size,
         "0 paints fine strokes in one pass. Above it broad strokes come first and finer ones over them; 1 begins with "
         "the broadest. Relative to the picture, so a large print looks like a small one.",
         optional=True,

@@ -6,6 +6,7 @@ from torch import Tensor
 from ..artnet_core import Features, sandwich_swap
 from ..artnet_core.features import picture_count
 from ..artnet_core.transfer.mask import check_mask, mask_count, mask_features
+from ..artnet_core.transfer.sandwich import DEFAULT_DETAIL
 from ..artnet_core.video.steadiness import TemporalState
 from .frames import collect_features, features_on_device
 from .kinds import CATEGORY, FeatureMaps, supported
@@ -28,7 +29,7 @@ class S2Transfer(io.ComfyNode):
                     tooltip="Features of the picture whose strokes are copied: one, or one for each content. "
                     "Several paint a single content once in each.",
                 ),
-                detail_input(),
+                detail_input(DEFAULT_DETAIL),
                 strength_input(of_features=True),
                 FeatureMaps.Input(
                     "color_style",

@@ -118,7 +118,7 @@ def evaluate_model(
     pictures: dict[float, list[Tensor]] = {}
     for detail in details:
         results = [
-            model.stylize(content[None], style[None], detail=detail)
+            model.stylize(content[None], style[None], detail=detail, stroke_size=0)
             for content, style in zip(pairs.content, pairs.style, strict=True)
         ]
         curve.append(score(pairs, results, judge, detail))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..transfer.sandwich import DEFAULT_DETAIL
 from ..transfer.swap import check_patch_size
 
 # Pixels of the longer side of the smallest level at a stroke size of 1. At 0.5 it has four times as many: the same in a
@@ -45,10 +44,10 @@ class Settings:
     """
 
     strength: float = 1.0
-    detail: float = DEFAULT_DETAIL
+    detail: float = 0.5
     patch_size: int = 3
     steady: bool = False
-    stroke_size: float = 0.0
+    stroke_size: float = 0.75
     style_size: int = 0
     finish: int = 0
 
@@ -65,7 +64,7 @@ class Settings:
 
 
 DEFAULTS = Settings()
-"""One pass, as painterly as the models were made for."""
+"""Broad strokes first, and as much detail as a face needs to stay one."""
 
 
 def level_sides(side: int, stroke_size: float) -> list[int]:

@@ -39,7 +39,7 @@ def test_a_level_is_as_large_at_any_resolution() -> None:
 
 
 def test_the_style_is_reduced_alike() -> None:
-    fine, broad, sized = Settings(), Settings(stroke_size=0.5), Settings(stroke_size=0.5, style_size=800)
+    fine, broad, sized = Settings(stroke_size=0), Settings(stroke_size=0.5), Settings(stroke_size=0.5, style_size=800)
     assert style_side(900, 512, 512, fine) == 900
     assert [style_side(900, level, 1024, broad) for level in (128, 512, 1024)] == [256, 512, 900]
     assert [style_side(900, level, 1024, sized) for level in (512, 1024)] == [400, 800]

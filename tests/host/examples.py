@@ -151,7 +151,7 @@ EXAMPLES: dict[str, Example] = {
         f"The painting has the size of the photograph.\n\n{OWN}",
         (
             (picture("content", CHELSEA, "Photograph"), picture("style", AUVERS, "Style")),
-            (stylize(values={"detail": 0.2, "style_size": 512}),),
+            (stylize(values={"detail": 0.4, "style_size": 512}),),
             (save(),),
         ),
         "save",
@@ -162,7 +162,7 @@ EXAMPLES: dict[str, Example] = {
         f"painting on the other.\n\n{OWN}",
         (
             (picture("content", ASTRONAUT, "Photograph"), picture("style", CASSATT, "Style")),
-            (stylize(values={"detail": 0.2, "style_size": 512}),),
+            (stylize(values={"detail": 0.4, "style_size": 512}),),
             (save(),),
         ),
         "save",
@@ -192,8 +192,8 @@ EXAMPLES: dict[str, Example] = {
                 picture("color", AUVERS, "Color style"),
             ),
             (
-                stylize(values={"detail": 0.25, "style_size": 512}, color_style=("color", 0)),
-                stylize(key="own", values={"detail": 0.25, "style_size": 512, "colors_from": "image"}),
+                stylize(values={"detail": 0.4, "style_size": 512}, color_style=("color", 0)),
+                stylize(key="own", values={"detail": 0.4, "style_size": 512, "colors_from": "image"}),
             ),
             (save(title="Colors of the color style"), save("own", "save_own", "Colors of the photograph")),
         ),
@@ -208,7 +208,7 @@ EXAMPLES: dict[str, Example] = {
         (
             (picture("content", COFFEE, "Photograph"), picture("style", KANDINSKY, "Style")),
             (Node("mask", "ImageToMask", {"image": ("content", 0)}, {"channel": "red"}, "Mask", top=640),),
-            (stylize(values={"detail": 0.15, "style_size": 512}, mask=("mask", 0)),),
+            (stylize(values={"detail": 0.3, "style_size": 512}, mask=("mask", 0)),),
             (save(),),
         ),
         "save",
@@ -336,7 +336,7 @@ EXAMPLES: dict[str, Example] = {
                 picture("style", AUVERS, "Style"),
                 picture("content", CHELSEA, "Photograph"),
             ),
-            (stylize(values={"detail": 0.2, "style_size": 512}, style_mask=("corner", 0)),),
+            (stylize(values={"detail": 0.4, "style_size": 512}, style_mask=("corner", 0)),),
             (save(),),
         ),
         "save",
@@ -359,7 +359,7 @@ EXAMPLES: dict[str, Example] = {
                     {"weight_1": 1.0, "weight_2": 1.0},
                 ),
             ),
-            (stylize(style=("mix", 1), values={"detail": 0.2, "style_size": 512}, top=420),),
+            (stylize(style=("mix", 1), values={"detail": 0.5, "style_size": 512}, top=420),),
             (save(),),
         ),
         "save",
@@ -371,7 +371,7 @@ EXAMPLES: dict[str, Example] = {
         + OWN,
         (
             (picture("content", COFFEE, "Photograph"), picture("style", AUVERS, "Style")),
-            (stylize(values={"detail": 0.2, "style_size": 512}, top=660),),
+            (stylize(values={"detail": 0.4, "style_size": 512}, top=660),),
             (
                 Node(
                     "finish",
@@ -432,7 +432,7 @@ EXAMPLES: dict[str, Example] = {
                     top=480,
                 ),
             ),
-            (stylize(image=("larger", 0), values={"detail": 0.2, "style_size": 1024}),),
+            (stylize(image=("larger", 0), values={"detail": 0.4, "style_size": 1024}),),
             (save(),),
         ),
         "save",
@@ -500,7 +500,7 @@ EXAMPLES: dict[str, Example] = {
         "over the picture.",
         (
             (picture("content", CHELSEA, "Photograph"), picture("style", KANDINSKY, "Style")),
-            (stylize(values={"detail": 0.2, "style_size": 512}, top=200),),
+            (stylize(values={"detail": 0.4, "style_size": 512}, top=200),),
             (
                 Node(
                     "compare",
@@ -524,7 +524,7 @@ EXAMPLES: dict[str, Example] = {
         (
             (picture("content", ASTRONAUT, "Photograph"), picture("style", SPRING, "Style")),
             (
-                stylize(values={"detail": 0.3, "style_size": 512}),
+                stylize(values={"detail": 0.5, "style_size": 512}),
                 Node(
                     "checkpoint",
                     "CheckpointLoaderSimple",

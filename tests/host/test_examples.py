@@ -45,13 +45,13 @@ def style(name: str) -> Tensor:
 def paint_a_picture(model: artnet.ArtNet) -> dict[str, Tensor]:
     return {
         "save": painted(
-            model, example("content/chelsea.jpg"), style("village_street_in_auvers"), detail=0.2, style_size=512
+            model, example("content/chelsea.jpg"), style("village_street_in_auvers"), detail=0.4, style_size=512
         )
     }
 
 
 def app(model: artnet.ArtNet) -> dict[str, Tensor]:
-    return {"save": painted(model, example("content/astronaut.jpg"), style("summertime"), detail=0.2, style_size=512)}
+    return {"save": painted(model, example("content/astronaut.jpg"), style("summertime"), detail=0.4, style_size=512)}
 
 
 def texture_and_color(model: artnet.ArtNet) -> dict[str, Tensor]:
@@ -61,8 +61,8 @@ def texture_and_color(model: artnet.ArtNet) -> dict[str, Tensor]:
         example("style/village_street_in_auvers.jpg"),
     )
     return {
-        "save": painted(model, content, texture, color, detail=0.25, style_size=512),
-        "save_own": painted(model, content, texture, content, detail=0.25, style_size=512),
+        "save": painted(model, content, texture, color, detail=0.4, style_size=512),
+        "save_own": painted(model, content, texture, content, detail=0.4, style_size=512),
     }
 
 
@@ -71,7 +71,7 @@ def part(model: artnet.ArtNet) -> dict[str, Tensor]:
     mask = content[:, 0, ..., None].movedim(-1, 1)
     return {
         "save": torch.lerp(
-            content, painted(model, content, style("composition_viii"), detail=0.15, style_size=512), mask
+            content, painted(model, content, style("composition_viii"), detail=0.3, style_size=512), mask
         )
     }
 
@@ -114,21 +114,21 @@ def corner(model: artnet.ArtNet) -> dict[str, Tensor]:
     mask[:, :130, 304:] = 1
     content = Pictures.of(example("content/chelsea.jpg"), "content")
     texture = Pictures.of(style("village_street_in_auvers"), "style", mask)
-    return {"save": next(paint(model, content, texture, None, Settings(detail=0.2, style_size=512)))}
+    return {"save": next(paint(model, content, texture, None, Settings(detail=0.4, style_size=512)))}
 
 
 def mix(model: artnet.ArtNet) -> dict[str, Tensor]:
     styles = [Pictures.of(style(name), name) for name in ("great_wave", "spring")]
     content = Pictures.of(example("content/astronaut.jpg"), "photograph")
-    settings = Settings(detail=0.2, style_size=512)
+    settings = Settings(detail=0.5, style_size=512)
     return {"save": next(paint(model, content, Mix("styles", styles, (1.0, 1.0)), settings=settings))}
 
 
 def finish(model: artnet.ArtNet) -> dict[str, Tensor]:
     content, village = example("content/coffee.jpg"), style("village_street_in_auvers")
     return {
-        "save": painted(model, content, village, detail=0.2, style_size=512),
-        "save_finished": painted(model, content, village, detail=0.2, style_size=512, finish=12),
+        "save": painted(model, content, village, detail=0.4, style_size=512),
+        "save_finished": painted(model, content, village, detail=0.4, style_size=512, finish=12),
     }
 
 
@@ -142,7 +142,7 @@ def parts(model: artnet.ArtNet) -> dict[str, Tensor]:
 
 def big_print(model: artnet.ArtNet) -> dict[str, Tensor]:
     content = resized(example("content/coffee.jpg"), 1500, 1000)
-    return {"save": painted(model, content, style("bal_du_moulin_de_la_galette"), detail=0.2, style_size=1024)}
+    return {"save": painted(model, content, style("bal_du_moulin_de_la_galette"), detail=0.4, style_size=1024)}
 
 
 def video(model: artnet.ArtNet) -> dict[str, Tensor]:

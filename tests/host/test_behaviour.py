@@ -17,7 +17,7 @@ from torch import Tensor
 import artnet_core as artnet
 from artnet_core.checkpoint import DEFAULT_MODEL, FAST_MODEL, UNPRUNED_MODEL, shipped_models
 from artnet_core.painting.mixed import Mix
-from artnet_core.pipeline import Pictures, paint
+from artnet_core.pipeline import DEFAULTS, Pictures, paint
 from artnet_core.transfer.histograms import Tones, histograms, match_histograms
 from artnet_core.transfer.mask import mask_images
 from artnet_core.transfer.methods import ALL_METHODS
@@ -57,7 +57,8 @@ def scale(image: str, width: int = WIDTH, height: int = HEIGHT) -> dict[str, Any
 
 
 def stylize(image: str = "content", style: str = "style", model: str = "model", **inputs: Any) -> dict[str, Any]:
-    settings = {"texture_style": (style, 0), "strength": 1.0, "detail": 0.3, "patch_size": 3, **inputs}
+    of_painting = {"detail": DEFAULTS.detail, "strength": 1.0, "stroke_size": DEFAULTS.stroke_size, "patch_size": 3}
+    settings = {"texture_style": (style, 0), **of_painting, **inputs}
     return node("ArtNet_Stylize", model=(model, 0), image=(image, 0), **settings)
 
 

@@ -11,7 +11,7 @@ import pytest
 from host.examples import EXAMPLES, PROMPTS, WORKFLOWS, node_id
 from host.host import Host, raise_if_failed
 
-from artnet_core.transfer.sandwich import DEFAULT_DETAIL
+from artnet_core.pipeline import Settings
 
 from .page import APP_RUN_BUTTON, ComfyPage
 
@@ -32,12 +32,12 @@ PICTURED = {
 FIRST = "Paint a picture"
 DEFAULTS = {
     "strength": 1.0,
-    "detail": DEFAULT_DETAIL,
+    "detail": Settings().detail,
     "patch_size": 3,
     "steady": False,
     "style_size": 0,
     "colors_from": "automatic",
-    "stroke_size": 0,
+    "stroke_size": Settings().stroke_size,
     "finish": 0,
 }
 EMPTY = "The mask is empty: nothing is painted."

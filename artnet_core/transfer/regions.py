@@ -99,7 +99,7 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
             source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress, pooling
         ).data
         amount = torch.ones_like(taken) if share is None else share[place]
-        total[place].addcmul_(swapped, amount.to(swapped))
+        total[place].add_(swapped.mul_(amount.to(swapped)))  # what the transfer gave is nobody else's
         taken[place] += amount
     if (taken < 1).any():
         total.addcmul_(left, (1 - taken).to(left))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.pipeline import Pictures, Region, Settings, paint
+from artnet_core.pipeline import DEFAULTS, Pictures, Region, Settings, paint
 from artnet_core.transfer.methods import ALL_METHODS
 from artnet_core.transfer.mix import mix_styles
 
@@ -40,7 +40,8 @@ Graph = dict[str, dict[str, Any]]
 def regions(*given: str, image: str = "content", **inputs: Any) -> dict[str, Any]:
     """ArtNet Regions with the nodes of these names as its regions; further ones by ``more.region_5``."""
     wired = {f"region_{number}": (name, 0) for number, name in enumerate(given, 1)}
-    return node("ArtNet_Regions", image=(image, 0), **{"detail": 0.3, "strength": 1.0, **wired, **inputs})
+    of_painting = {"detail": DEFAULTS.detail, "strength": 1.0, "stroke_size": DEFAULTS.stroke_size}
+    return node("ArtNet_Regions", image=(image, 0), **{**of_painting, **wired, **inputs})
 
 
 def region(mask: str, style: str, **inputs: Any) -> dict[str, Any]:
@@ -202,7 +203,11 @@ def test_regions_are_the_cores(odd_host: Host, model: artnet.ArtNet) -> None:
         Settings(0.9, 0.2, stroke_size=0.5),
         1 - corner(),
         regions=[
-            Region(picture(CONTENT)[:, 0], style.weighted(corner()), settings=Settings(1.0, 0.1, style_size=100)),
+            Region(
+                picture(CONTENT)[:, 0],
+                style.weighted(corner()),
+                settings=Settings(1.0, 0.1, stroke_size=0.0, style_size=100),
+            ),
             Region(third, content, style.weighted(corner())),
         ],
     )

@@ -33,6 +33,6 @@ def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _bicubic(images: Tensor, size: tuple[int, int]) -> Tensor:
-    # Elsewhere (MPS, DirectML) the smoothing filter may be missing. On a CPU it takes half the time of the other one.
+    # Elsewhere (MPS, DirectML) the smoothing filter may be missing. On a CPU it is three times as fast as the other.
     where = images.device if images.device.type in _SMOOTHING_DEVICES else torch.device("cpu")
     return F.interpolate(images.to(where, torch.float32), size, mode="bicubic", antialias=True)

@@ -84,7 +84,7 @@ class StyleRegion(io.ComfyNode):
         own_settings: bool = False,
         detail: float = DEFAULTS.detail,
         strength: float = 1.0,
-        stroke_size: float = 0.0,
+        stroke_size: float = 0.0,  # of prompts that are older than this input
         style_size: int = 0,
     ) -> io.NodeOutput:
         check_image(texture_style, "texture style")

@@ -88,7 +88,7 @@ class Stylize(io.ComfyNode):
         color_style: Tensor | Mix | None = None,
         mask: Tensor | None = None,
         model: ManagedModel | None = None,
-        stroke_size: float = 0.0,
+        stroke_size: float = 0.0,  # of prompts that are older than this input
         style_size: int = 0,
         colors_from: str = AUTOMATIC,
         finish: int = 0,

@@ -93,8 +93,7 @@ model artnet)
     @cached_property  # not for features that are their own part, which a reference to themselves would keep alive
     def _visible_part(self) -> Features:
         assert self.weight is not None
-        rows, columns = (bounds(self.weight.amax((0, 1, axis))) for axis in (3, 2))
-        return self.cut(rows, columns)
+        return self.cut(*rectangle(self.weight))
 
     def cut(self, rows: tuple[int, int], columns: tuple[int, int]) -> Features:
         """The features of a rectangle of positions: first row and the row after the last, columns likewise."""
@@ -146,7 +145,13 @@ def position_means(maps: Tensor, positions: Sequence[int], stride: int) -> Tenso
     return F.avg_pool2d(F.pad(maps, (0, right, 0, below), mode="replicate"), stride)
 
 
-def bounds(line: Tensor) -> tuple[int, int]:
+def rectangle(weight: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows and columns of the rectangle that holds what of ``[..., h, w]`` is above 0: first and after the last."""
+    most = weight.reshape(-1, *weight.shape[-2:]).amax(0)
+    return _bounds(most.amax(1)), _bounds(most.amax(0))
+
+
+def _bounds(line: Tensor) -> tuple[int, int]:
     """The first place of ``[n]`` that is above 0 and the one after the last; the whole line where none is."""
     places = (line > 0).nonzero().flatten()
     return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, len(line))

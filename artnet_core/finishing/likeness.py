@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..features import bounds
+from ..features import rectangle
 from ..network.encoder import BLOCK_STRIDES
 from ..network.ops import avg_pool
 from ..transfer.swap import copied_positions
@@ -303,7 +303,7 @@ def _positions(features: Tensor, target: Target, share: Tensor | None, generator
     weights: Tensor | None = None
     if share is not None:
         # Only the rectangle that a part covers is looked at.
-        rows, columns = (bounds(share.amax(dim)) for dim in (1, 0))
+        rows, columns = rectangle(share)
         times = round(features.shape[-1] / share.shape[-1])
         features = features[:, rows[0] * times : rows[1] * times, columns[0] * times : columns[1] * times]
         share = share[slice(*rows), slice(*columns)]

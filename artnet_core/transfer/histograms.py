@@ -16,7 +16,7 @@ from types import EllipsisType
 import torch
 from torch import Tensor
 
-from ..features import bounds
+from ..features import rectangle
 from ..resizing import enlarge, halve
 from .lines import LUMA, luma
 from .mix import style_shares
@@ -162,8 +162,7 @@ def _place(amount: Tensor) -> tuple[EllipsisType, slice, slice]:
     """The rectangle that a map ``[1, 1, H, W]`` covers, as far as the coarsest band looks around, in its steps."""
     step = 2**_BANDS
     rows, columns = (
-        slice(max(first // step - 2, 0) * step, (-(-end // step) + 2) * step)
-        for first, end in (bounds(amount.amax((0, 1, 5 - axis))) for axis in (2, 3))
+        slice(max(first // step - 2, 0) * step, (-(-end // step) + 2) * step) for first, end in rectangle(amount)
     )
     return ..., rows, columns
 

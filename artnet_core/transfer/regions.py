@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..features import Features, bounds
+from ..features import Features, rectangle
 from ..progress import Progress, ignore
 from .sandwich import DEFAULT_DETAIL, sandwich_swap
 from .swap import Settle, matching_pool
@@ -87,7 +87,7 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
                 reach = part.patch_size - 1
                 rows, columns = (
                     (max(first - reach, 0), min(end + reach, side))
-                    for (first, end), side in zip((_bounds(share, 2), _bounds(share, 3)), share.shape[2:], strict=True)
+                    for (first, end), side in zip(rectangle(share), share.shape[2:], strict=True)
                 )
                 source = source.cut(rows, columns)
         place = (..., slice(*rows), slice(*columns))
@@ -104,7 +104,3 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
     if (taken < 1).any():
         total.addcmul_(left, (1 - taken).to(left))
     return content.with_data(total)
-
-
-def _bounds(share: Tensor, axis: int) -> tuple[int, int]:
-    return bounds(share.amax((0, 1, 5 - axis)))

@@ -98,8 +98,11 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
         swapped = sandwich_swap(
             source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress, pooling
         ).data
-        amount = torch.ones_like(taken) if share is None else share[place]
-        total[place].add_(swapped.mul_(amount.to(swapped)))  # what the transfer gave is nobody else's
+        amount: float | Tensor = 1.0
+        if share is not None:
+            amount = share[place]
+            swapped.mul_(amount.to(swapped))  # what the transfer gave is nobody else's
+        total[place].add_(swapped)
         taken[place] += amount
     if (taken < 1).any():
         total.addcmul_(left, (1 - taken).to(left))

@@ -307,7 +307,7 @@ def our_painters(setting: str, device: str = "cpu") -> list[Painter]:
     """
     curve, _, text = setting.partition(":")
     numbers = {of_settings.name for of_settings in fields(Settings)}
-    known = {"model", *inspect.signature(artnet.ArtNet.stylize).parameters} & {"model", *numbers}
+    known = {"model", *numbers & inspect.signature(artnet.ArtNet.stylize).parameters.keys()}
     choices: dict[str, list[str]] = {}
     for argument in filter(None, text.split(",")):
         key, _, values = argument.partition("=")

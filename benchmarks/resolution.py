@@ -28,7 +28,7 @@ SETTINGS = ("one pass:stroke_size=0", "broad strokes:stroke_size=0.5|0.75")
 
 @dataclass(frozen=True)
 class Row:
-    """One setting at one size, means over all pairs.
+    """One setting at one size, of one pair or in the mean over several.
 
     Attributes:
         painter: the setting.
@@ -59,7 +59,7 @@ def measure(painter: Painter, folder: Path, pairs: int, sizes: Sequence[int], ou
         out: folder for the paintings.
     """
     smallest = sizes[0]
-    found: dict[int, list[tuple[float, tuple[float, ...], float, float]]] = {size: [] for size in sizes}
+    found: dict[int, list[Row]] = {size: [] for size in sizes}
     for index, pair in enumerate(tqdm(draw_pairs(folder, pairs, smallest), unit="pair", file=sys.stderr)):
         edges, textures = edges_of(pair.photo_path, smallest), textures_of(pair.style_path, smallest)
         first = None
@@ -70,22 +70,27 @@ def measure(painter: Painter, folder: Path, pairs: int, sizes: Sequence[int], ou
             seen = the_judge()(painting)
             first = first or (painting, seen.textures)
             found[size].append(
-                (
+                Row(
+                    painter.name,
+                    size,
                     edges_kept(edges, seen.edges),
                     style_distances(textures, seen.textures),
                     statistics.mean(style_distances(first[1], seen.textures)),
                     (painting - first[0]).abs().mean().item(),
                 )
             )
-    return [Row(painter.name, size, *_means(of_size)) for size, of_size in found.items()]
+    return [_mean(of_size) for of_size in found.values()]
 
 
-def _means(
-    scores: Sequence[tuple[float, tuple[float, ...], float, float]],
-) -> tuple[float, tuple[float, ...], float, float]:
-    edges, styles, looks, pixels = zip(*scores, strict=True)
-    of_scales = tuple(statistics.mean(of_scale) for of_scale in zip(*styles, strict=True))
-    return statistics.mean(edges), of_scales, statistics.mean(looks), statistics.mean(pixels)
+def _mean(rows: Sequence[Row]) -> Row:
+    return Row(
+        rows[0].painter,
+        rows[0].size,
+        statistics.mean(row.edges for row in rows),
+        tuple(statistics.mean(of_scale) for of_scale in zip(*(row.styles for row in rows), strict=True)),
+        statistics.mean(row.look for row in rows),
+        statistics.mean(row.pixels for row in rows),
+    )
 
 
 def table(rows: Sequence[Row]) -> str:

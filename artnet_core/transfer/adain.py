@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,9 @@ _FARTHEST = 8
 
 # So many rows and columns of a map, at the most, show whether a channel may be constant.
 _SAMPLES = 8
+
+# So many positions, at the most, tell about where the mean of a channel is.
+_POSITIONS_SAMPLED = 256
 
 # Where batch norm takes half precision with statistics in float32.
 _MIXING_DEVICES = ("cpu", "cuda")
@@ -143,17 +146,21 @@ def _statistics_of(picture: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Of ``[C, h, w]`` with a weight ``[h * w]``: two tensors ``[C]``."""
     positions = picture.flatten(1).T
     # A sum of equal values is not exact, and what it is off by would pass for a deviation. So all are taken less one of
-    # those that count most, by which a constant channel becomes zero.
+    # those that count most, by which a constant channel becomes zero, and less the mean of some others: then one look
+    # is enough, since squares are hardly larger than the variance that they are to give.
     value = positions[weight.argmax()].float()
+    step = -(-len(weight) // _POSITIONS_SAMPLED)
+    of_sample = weight[::step]
+    sample = positions[::step].float().sub(value)
+    value = value + of_sample @ sample / of_sample.sum().clamp(min=torch.finfo(torch.float32).tiny)
     at_once = max(1, chunk_elements(picture.device) // len(value))
+    mean, squares = torch.zeros(2, len(value), dtype=torch.float32, device=picture.device)
     shares = torch.split(weight / weight.sum(), at_once)
-
-    def mean_of(of_piece: Callable[[Tensor], Tensor]) -> Tensor:
-        pairs = zip(torch.split(positions, at_once), shares, strict=True)
-        return sum((share @ of_piece(piece.float().sub(value)) for piece, share in pairs), torch.zeros_like(value))
-
-    beyond = mean_of(lambda piece: piece)
-    return value + beyond, mean_of(lambda piece: piece.sub_(beyond).square_()).sqrt()
+    for piece, share in zip(torch.split(positions, at_once), shares, strict=True):
+        beyond = piece.float().sub(value)
+        mean += share @ beyond
+        squares += share @ beyond.square_()
+    return value + mean, (squares - mean.square()).clamp(min=0).sqrt()
 
 
 def _pieces(features: Tensor) -> Iterator[Tensor]:

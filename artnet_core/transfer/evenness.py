@@ -25,7 +25,7 @@ _ITERATIONS = 8
 _LEAST_USE = 1e-4
 
 # Patches of either picture that are looked at, at the most.
-_CONTENT_PATCHES, _STYLE_PATCHES = 512, 2304
+_CONTENT_PATCHES, _STYLE_PATCHES = 256, 2304
 
 
 @torch.no_grad()

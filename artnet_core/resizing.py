@@ -27,6 +27,21 @@ def halve(images: Tensor) -> Tensor:
     return avg_pool(images, 2)
 
 
+def double(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """What :func:`halve` made of maps ``[B, C, *size]``, in their size again, smoothly.
+
+    Each pixel becomes 2 x 2, those that an odd size cuts off too, so that nothing is shifted and a part of a map gives
+    that part of the larger one.
+
+    Example:
+        >>> from artnet_core.resizing import double, halve
+        >>> double(halve(torch.rand(1, 3, 63, 80)), (63, 80)).shape
+        torch.Size([1, 3, 63, 80])
+    """
+    height, width = images.shape[-2:]
+    return enlarge(images, (2 * height, 2 * width))[..., : size[0], : size[1]]
+
+
 def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
     """``[B, C, h, w]`` to ``[B, C, H, W]``, smoothly."""
     return _bicubic(images, size).to(images.device)

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from types import EllipsisType
 
 import torch
 from torch import Tensor
 
 from ..features import rectangle
-from ..resizing import enlarge, halve
+from ..resizing import double, halve
 from .lines import LUMA, luma
 from .mix import style_shares
 from .swap import copied_positions
@@ -25,12 +24,18 @@ from .swap import copied_positions
 _BANDS = 5
 """Of 2, 4, 8, 16 and 32 pixels; the finest is of luma alone, since nobody sees colours so fine."""
 
+# Of a part of a painting the finest bands are moved in no more than the rectangle that holds it, which begins and ends
+# with a position of the band below them. So many of those positions around it are looked at when a band is enlarged.
+_FINE_BANDS = 2
+_STEP = 2**_FINE_BANDS
+_REACH = 3
+
 # Shares of the values that lie below each point of a histogram: closest at both ends, where edges are.
 _POINTS = 33
 _OUTERMOST = 0.0005
 
 # At most so many values of a band are looked at.
-_MOST_VALUES = 2**14
+_MOST_VALUES = 2**12
 
 # In so many steps, from the lowest point of a histogram to the highest, it is looked up where a value lies.
 _STEPS = 4096
@@ -72,8 +77,7 @@ class Tones:
     Attributes:
         histograms: of the style.
         amount: 0 leaves the painting as it is, 1 matches it; a number, or a map ``[1, 1, H, W]`` of its size.
-        weight: ``[1, 1, H, W]``, 0..1, how much each pixel of the painting counts; all alike by default. Beside a map
-            of amounts nothing counts that lies outside of the rectangle that the map covers.
+        weight: ``[1, 1, H, W]``, 0..1, how much each pixel of the painting counts; all alike by default.
     """
 
     histograms: Histograms
@@ -145,41 +149,65 @@ def match_histograms(painting: Tensor, parts: Iterable[Tones]) -> Tensor:
     """
     if min(painting.shape[-2:]) < 2**_BANDS:
         return painting
+    bands, rest = _split(painting)
     matched = painting.clone()
     for part in parts:
         if part.weight is not None and not (part.weight > 0).any():
             continue  # nothing of the painting counts
-        place: EllipsisType | tuple[EllipsisType, slice, slice] = ...
-        amount, weight = part.amount, part.weight
-        if isinstance(amount, Tensor) and weight is not None:
-            place = _place(amount)
-            amount, weight = amount[place], weight[place]
-        matched[place] += _change(painting[place], part.histograms, weight).mul_(amount)
+        amount = part.amount
+        rows, columns = slice(None), slice(None)
+        if isinstance(amount, Tensor):
+            rows, columns = _around(amount, _STEP, _REACH)
+            amount = amount[..., rows, columns]
+        change = _change(bands, rest, part.histograms, part.weight, rows, columns)
+        matched[..., rows, columns] += change.mul_(amount)
     return matched.clamp_(0, 1)
 
 
-def _place(amount: Tensor) -> tuple[EllipsisType, slice, slice]:
-    """The rectangle that a map ``[1, 1, H, W]`` covers, as far as the coarsest band looks around, in its steps."""
-    step = 2**_BANDS
+def _around(amount: Tensor, step: int, reach: int) -> tuple[slice, slice]:
+    """Rows and columns of what a map ``[1, 1, H, W]`` covers, in whole steps, and so many steps around it."""
     rows, columns = (
-        slice(max(first // step - 2, 0) * step, (-(-end // step) + 2) * step) for first, end in rectangle(amount)
+        slice(max(first // step - reach, 0) * step, (-(-end // step) + reach) * step)
+        for first, end in rectangle(amount)
     )
-    return ..., rows, columns
+    return rows, columns
 
 
-def _change(painting: Tensor, goal: Histograms, weight: Tensor | None) -> Tensor:
-    """What is to be added to ``[1, 3, H, W]`` for it to have these histograms."""
-    bands, rest = _split(painting)
-    own = _histograms(bands, rest, weight)
-    changes = [
-        torch.stack([_move(*of_axis) for of_axis in zip(values[0], found, wanted, strict=True)])[None].sub_(values)
-        for values, found, wanted in zip(bands, own.bands, goal.bands, strict=True)
-    ]
+def _change(
+    bands: list[Tensor], rest: Tensor, goal: Histograms, weight: Tensor | None, rows: slice, columns: slice
+) -> Tensor:
+    """What is to be added to some rows and columns of a painting ``[1, 3, H, W]`` for it to have these histograms."""
+    own = _histograms(bands, rest, None) if weight is None else _histograms(*_counting(bands, rest, weight))
     moved = _transport(own.covariance, goal.covariance) @ (rest[0].flatten(1) - own.mean) + goal.mean
     change = moved.view_as(rest) - rest
-    for of_band in reversed(changes[1:]):
-        change = enlarge(change, (of_band.shape[-2], of_band.shape[-1])).add_(of_band)
-    return enlarge(_from_axes(change), (painting.shape[-2], painting.shape[-1])).add_(changes[0])
+    for index in reversed(range(_BANDS)):
+        band, of_rows, of_columns = bands[index], slice(None), slice(None)
+        if index < _FINE_BANDS:
+            of_rows, of_columns = (_at_scale(lines, 2**index) for lines in (rows, columns))
+            if index == _FINE_BANDS - 1:
+                change = change[..., _at_scale(rows, _STEP), _at_scale(columns, _STEP)]
+        band = band[..., of_rows, of_columns]
+        if index == 0:
+            change = _from_axes(change)
+        change = double(change, (band.shape[-2], band.shape[-1])).sub_(band)
+        for axis, (found, wanted) in enumerate(zip(own.bands[index], goal.bands[index], strict=True)):
+            change[0, axis if index else slice(None)] += _move(band[0, axis], found, wanted)
+    return change
+
+
+def _counting(bands: list[Tensor], rest: Tensor, weight: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Of bands, of what is left and of the weight the rectangle that counts."""
+    rows, columns = _around(weight, 2**_BANDS, 0)
+    *cut, of_rest = (
+        values[..., _at_scale(rows, 2**index), _at_scale(columns, 2**index)]
+        for index, values in enumerate((*bands, rest))
+    )
+    return cut, of_rest, weight[..., rows, columns]
+
+
+def _at_scale(lines: slice, step: int) -> slice:
+    """The same rows or columns in a map with one for every ``step`` of them."""
+    return slice(None) if lines.stop is None else slice(lines.start // step, -(-lines.stop // step))
 
 
 def _reduced(values: Tensor) -> list[Tensor]:
@@ -193,31 +221,39 @@ def _reduced(values: Tensor) -> list[Tensor]:
 def _split(picture: Tensor) -> tuple[list[Tensor], Tensor]:
     """The bands of ``[1, 3, H, W]``, each of half the size of the one before, and what is left, by axes."""
     smaller = _to_axes(halve(picture))
-    bands = [luma(picture) - enlarge(smaller[:, :1], (picture.shape[-2], picture.shape[-1]))]
+    bands = [luma(picture) - double(smaller[:, :1], (picture.shape[-2], picture.shape[-1]))]
     for _ in range(_BANDS - 1):
         images, smaller = smaller, halve(smaller)
-        bands.append(images - enlarge(smaller, (images.shape[-2], images.shape[-1])))
+        bands.append(images - double(smaller, (images.shape[-2], images.shape[-1])))
     return bands, smaller
 
 
 def _histograms(bands: list[Tensor], rest: Tensor, weight: Tensor | None) -> Histograms:
     values = [of_band[0].flatten(1) for of_band in (*bands, rest)]
-    places: list[Tensor | None] = [None] * len(values)  # of values that count, where not all do
+    counted: list[Tensor | None] = [None] * len(values)  # which values count, where not all do
     if weight is not None:
-        places = [copied_positions(of_size[0, 0]).flatten().nonzero()[:, 0] for of_size in _reduced(weight)]
+        counted = [copied_positions(of_size[0, 0]).flatten() for of_size in _reduced(weight)]
     angles = torch.linspace(-torch.pi / 2, torch.pi / 2, _POINTS, dtype=torch.float32, device=rest.device)
     shares = 0.5 + (0.5 - _OUTERMOST) * angles.sin()
     points, deviations = [], []
-    for of_band, counts in zip(values[:-1], places[:-1], strict=True):
-        step = -(-(of_band.shape[1] if counts is None else len(counts)) // _MOST_VALUES) | 1  # odd, to see all columns
-        looked_at = of_band[:, ::step] if counts is None else of_band[:, counts[::step]]
-        ordered = looked_at.sort(1).values
+    for of_band, counts in zip(values[:-1], counted[:-1], strict=True):
+        ordered = _sample(of_band, counts).sort(1).values
         points.append(ordered[:, (shares * (ordered.shape[1] - 1)).round().long()])
         deviations.append(ordered.std(1, keepdim=True, correction=0))
-    of_rest = values[-1] if places[-1] is None else values[-1][:, places[-1]]
+    of_rest = values[-1] if counted[-1] is None else values[-1][:, counted[-1]]
     mean = of_rest.mean(1, keepdim=True)
     centered = of_rest - mean
     return Histograms(tuple(points), tuple(deviations), mean, centered @ centered.T / centered.shape[1])
+
+
+def _sample(values: Tensor, counted: Tensor | None) -> Tensor:
+    """Some of ``[C, n]``, evenly spread; of those that count where bool ``[n]`` says which."""
+    count = values.shape[1] if counted is None else int(counted.sum())
+    step = -(-count // _MOST_VALUES) | 1  # odd, to see all columns
+    if counted is None:
+        return values[:, ::step]
+    places = counted[::step].nonzero()[:, 0] * step
+    return values[:, places if len(places) else counted.nonzero()[::step, 0]]
 
 
 def _move(values: Tensor, found: Tensor, wanted: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..resizing import enlarge, halve
+from ..resizing import double, halve
 
 _BANDS = 3
 """Of 2, 4 and 8 pixels."""
@@ -41,14 +41,14 @@ def keep_lines(painting: Tensor, photograph: Tensor, share: float) -> Tensor:
     for _ in range(_BANDS):
         size = seen.shape[-2], seen.shape[-1]
         smaller, wanted_smaller = halve(seen), halve(wanted)
-        band, wanted_band = seen - enlarge(smaller, size), wanted - enlarge(wanted_smaller, size)
+        band, wanted_band = seen - double(smaller, size), wanted - double(wanted_smaller, size)
         gain = (_deviation(band) / _deviation(wanted_band)).clamp(*_GAINS)
         sizes.append(size)
         bands.append(share * (gain * wanted_band - band))
         seen, wanted = smaller, wanted_smaller
     change = bands[-1]
     for size, band in zip(sizes[-2::-1], bands[-2::-1], strict=True):
-        change = enlarge(change, size) + band
+        change = double(change, size) + band
     return (painting + change).clamp_(0, 1)
 
 

@@ -120,25 +120,29 @@ def test_a_weight_decides_what_counts(photo: Tensor, painting: Tensor) -> None:
     assert torch.equal(match_histograms(photo, [Tones(filled[0], weight=0 * weight)]), match_histograms(photo, []))
 
 
-@pytest.mark.parametrize("place", [(slice(0, 128), slice(0, 96)), (slice(70, 200), slice(101, 256))])
-def test_of_a_region_only_its_rectangle_is_looked_at(
-    place: tuple[slice, slice], photo: Tensor, painting: Tensor
+@pytest.mark.parametrize("size", [(256, 256), (251, 203)])
+@pytest.mark.parametrize("place", [(slice(0, 128), slice(0, 96)), (slice(70, 171), slice(101, 256)), (5, 7)])
+def test_a_region_is_moved_as_the_whole_would_be(
+    place: tuple[slice | int, slice | int], size: tuple[int, int], photo: Tensor, painting: Tensor
 ) -> None:
-    """What lies farther away than the coarsest band reaches could be anything; and nothing else would come of all."""
-    region, near = torch.zeros(2, 1, 1, 256, 256)
+    """Though its finest bands are moved in a rectangle alone; and nothing around it changes."""
+    photo = photo[..., : size[0], : size[1]]
+    region = torch.zeros(1, 1, *size)
     region[..., place[0], place[1]] = 1
-    near[..., max(place[0].start - 96, 0) : place[0].stop + 96, max(place[1].start - 96, 0) : place[1].stop + 96] = 1
     wanted = histograms(painting)
-    found, of_other, of_whole = (
-        match_histograms(picture, [Tones(wanted, amount, region)])
-        for picture, amount in (
-            (photo, region),
-            (torch.where(near > 0, photo, torch.rand_like(photo)), region),
-            (photo, 1.0),
-        )
-    )
-    assert torch.equal(found * region, of_other * region) and torch.equal(found * (1 - region), photo * (1 - region))
-    assert ((found - of_whole) * region).abs().mean() < 1e-4
+    found, whole = (match_histograms(photo, [Tones(wanted, amount, region)]) for amount in (region, 1.0))
+    torch.testing.assert_close(found * region, whole * region, atol=1e-6, rtol=0)
+    assert torch.equal(found * (1 - region), photo * (1 - region))
+
+
+def test_a_column_that_equal_steps_would_miss_is_looked_at(photo: Tensor, painting: Tensor) -> None:
+    """Of 6,000 values every third is looked at, which in rows of 33 is one of every third column."""
+    tall = F.interpolate(photo, (6000, 33))
+    column = torch.zeros(1, 1, 6000, 33)
+    column[..., 1] = 1
+    found = match_histograms(tall, [Tones(histograms(painting), column, column)])
+    assert (found - tall)[..., 1].abs().mean() > 0.01
+    assert torch.equal(found[..., 2:], tall[..., 2:])
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (131, 62), (32, 500)])

@@ -35,8 +35,9 @@ from .images import (
 from .model import ArtNet
 from .options import COLOR_OF_CONTENT, settings_of
 from .painting.areas import given
+from .painting.level import MOST_STYLES_KEPT
 from .painting.mixed import MixedStyles
-from .pipeline import MOST_STYLES_KEPT, Area, Encoded, Pictures, Settings, paint_frame
+from .pipeline import Area, Encoded, Pictures, Settings, paint_frame
 from .progress import Progress, in_turn
 from .runtime import Tiles
 from .scene import Masks, Scene

@@ -11,6 +11,7 @@ photograph's own detail of its size put back (Burt and Adelson 1983, the Laplaci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 import torch
@@ -21,7 +22,8 @@ from .finish import Goal, finish_parts, recolor
 from .painting.areas import Area as Area
 from .painting.areas import Layout, Style, for_area, given, stroke_sizes
 from .painting.areas import Region as Region
-from .painting.level import Level, paint_level
+from .painting.level import MOST_STYLES_KEPT, Level, paint_level
+from .painting.look import kept_share
 from .painting.mixed import Mix as Mix
 from .painting.pictures import Coder as Coder
 from .painting.pictures import Encoded as Encoded
@@ -38,9 +40,6 @@ from .resizing import enlarge, resize
 from .runtime import Tiles, multiplies_bfloat16
 from .transfer.mask import check_mask, mask_count, mask_images, resize_mask
 from .video.steadiness import TemporalState
-
-MOST_STYLES_KEPT = 8
-"""Where regions have more styles than this none is kept: a hundred of them would fill the memory."""
 
 _MAPS = ("detail map", "strength map", "stroke map")
 
@@ -271,16 +270,20 @@ def paint_frame(
     width = len(areas) + 1  # states of each level
     for halvings, side in zip(reversed(range(len(sides))), sides, strict=True):
         picture = content.at(side).to(model.device)
-        drawn = None
+        level = Level(content, side, full, picture)
         if painted is not None and below is not None:
             # What the level before could not show of the photograph is drawn onto its painting.
             shape = picture.shape[-2], picture.shape[-1]
-            drawn = (enlarge(painted, shape) + picture - enlarge(below, shape)).clamp_(0, 1)
+            drawn = enlarge(painted - below, shape).add_(picture).clamp_(0, 1)
+            kept: float | Tensor = kept_share(max(below.shape[-2:]))
             if of_stroke is not None:
-                drawn = torch.lerp(picture.to(drawn), drawn, drawn_share(full, resize(of_stroke, side), halvings))
+                drawn_on = drawn_share(full, resize(of_stroke, side), halvings)
+                drawn = torch.lerp(picture.to(drawn), drawn, drawn_on)
+                kept = kept * drawn_on
+            level = replace(level, drawn=drawn, before=painted, kept=kept)
         painted = paint_level(
             model,
-            Level(content, side, full, picture, drawn),
+            level,
             styles if side == full else [style.in_full_strength for style in styles],
             None if temporal is None else temporal[halvings * width : (halvings + 1) * width],
             None if of_detail is None else resize(of_detail, side),

@@ -15,14 +15,19 @@ from ..transfer.histograms import Histograms, Tones, histograms, in_colors_of, m
 from ..transfer.lines import keep_lines
 from ..transfer.regions import Part, transfer_regions
 from ..transfer.sandwich import DEFAULT_DETAIL, sandwich_swap
+from ..transfer.swap import matching_pool
 from ..video.steadiness import TemporalState, extend
 from .areas import Style
+from .look import keep_look
 from .pictures import Coder, Encoded
 from .settings import style_side
 
 # What a pixel takes beside what encoding it does. Measured on a CPU with pictures of 2,048 and 4,096 pixels; small ones
 # are done before anybody looks. Regions are matched in rectangles, which overlap.
 _TRANSFER, _TRANSFER_OF_REGIONS, _DECODE = 0.5, 1.0, 1.1
+
+MOST_STYLES_KEPT = 8
+"""Where regions have more styles than this none is kept: a hundred of them would fill the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +40,17 @@ class Level:
         full: longer side of the whole picture.
         picture: the photograph at this size, ``[1, 3, H, W]``, on the model's device.
         drawn: likewise, the painting of the level before, with the photograph's detail; None at first.
+        before: that painting as it is, ``[1, 3, h, w]``; None at first.
+        kept: how much of it stays, see :func:`~artnet_core.painting.look.keep_look`; a number or ``[1, 1, H, W]``.
     """
 
     content: Encoded
     side: int
     full: int
     picture: Tensor
-    drawn: Tensor | None
+    drawn: Tensor | None = None
+    before: Tensor | None = None
+    kept: float | Tensor = 0.0
 
 
 def paint_level(
@@ -72,6 +81,17 @@ def paint_level(
     photo = extend(level.picture, above, left)
     source = photo if level.drawn is None else extend(level.drawn, above, left)
     counts, details, strengths = (extended(maps) for maps in (content.weight_at(side), detail_map, strength_map))
+
+    shares: dict[int, Tensor] = {}
+
+    def share_of(style: Style) -> Tensor | None:
+        if style.share is None:
+            return None
+        if style.number not in shares:
+            if len(styles) > MOST_STYLES_KEPT:
+                return style.share(side)
+            shares[style.number] = style.share(side)
+        return shares[style.number]
 
     def seen(style: Style) -> list[tuple[Encoded, int]]:
         """Texture and perhaps colour style, and the longer sides that they are encoded at."""
@@ -123,6 +143,17 @@ def paint_level(
     )
     of_one = features_of(in_plain, None, told_of_style) if is_plain else None
 
+    def laid(painted: Tensor, strength: float | Tensor) -> Tensor:
+        """What is painted, without the margin of a video, on what was painted before and on the photograph."""
+        painted = painted[..., above:, left:]
+        if level.before is not None:
+            painted = keep_look(painted, level.before, level.kept)
+        if isinstance(strength, Tensor):
+            strength = strength[..., above:, left:].to(painted).clamp(0, 1)
+        elif strength == 1:
+            return painted
+        return torch.lerp(level.picture.to(painted), painted, strength)
+
     def work(tile: int | None) -> Tensor:
         # A video's features are of no use elsewhere, as its grid moves.
         if source is photo and states is None:
@@ -137,7 +168,7 @@ def paint_level(
             nonlocal painted_share, lines
             for style, told in zip(styles, in_turn(told_of_transfer, *[1] * len(styles)), strict=True):
                 chosen = style.settings
-                share = None if style.share is None else style.share(side)
+                share = share_of(style)
                 told_of_features, told_of_part = in_turn(told, 1, 1)
                 found = seen(style)
                 texture, color = features_of(found, share, told_of_features)
@@ -160,13 +191,19 @@ def paint_level(
                     chosen.patch_size,
                     None if states is None else states[style.number].steady,
                     told_of_part,
+                    pooling(texture),
                 )
+
+        def pooling(texture: Features) -> int:
+            height, width = of_source.data.shape[-2:]
+            of_texture = texture.visible_part.data
+            return matching_pool((height, width), (of_texture.shape[-2], of_texture.shape[-1]), level.drawn is not None)
 
         def tones() -> Iterator[Tones]:
             for style, wanted in zip(styles, goals, strict=True):
                 if strengths is None and style.settings.strength == 0:
                     continue
-                pixels = None if style.share is None else extended(style.share(side))
+                pixels = extended(share_of(style))
                 weight = pixels if counts is None else counts if pixels is None else pixels * counts
                 yield Tones(wanted, 1.0 if pixels is None else pixels, weight)
 
@@ -177,15 +214,22 @@ def paint_level(
             chosen, strength = styles[0].settings, styles[0].settings.strength
             settle = None if states is None else states[0].steady
             transferred = sandwich_swap(
-                of_source, *of_one, 1.0, chosen.detail, chosen.patch_size, settle, told_of_transfer
+                of_source,
+                *of_one,
+                1.0,
+                chosen.detail,
+                chosen.patch_size,
+                settle,
+                told_of_transfer,
+                pooling(of_one[0]),
             )
             if strength == 0:
-                return photo.to(torch.float32, copy=True)
+                return level.picture.to(torch.float32, copy=True)
             painted = model.decode(transferred, tile, progress=told_of_decoding)
             painted = keep_lines(painted, photo, lines_share(chosen.detail))
             if states is None:  # what still moves in a video's strokes would move twice as much
                 painted = match_histograms(painted, [Tones(goal(in_plain, None), weight=counts)])
-            return painted if strength == 1 else torch.lerp(photo.to(painted), painted, strength)
+            return laid(painted, strength)
 
         mixed = transfer_regions(of_source, parts())
         painted = model.decode(mixed, tile, progress=told_of_decoding)
@@ -195,11 +239,9 @@ def paint_level(
             painted = keep_lines(painted, photo, lines)
         if states is None:
             painted = match_histograms(painted, tones())
-        if isinstance(painted_share, Tensor):
-            painted_share = painted_share.to(painted).clamp(0, 1)
-        return torch.lerp(photo.to(painted), painted, painted_share)
+        return laid(painted, painted_share)
 
-    painted = tiles.run(photo.shape[-2], work)[..., above:, left:]
+    painted = tiles.run(photo.shape[-2], work)
     progress(1.0)
     return painted
 

@@ -159,6 +159,7 @@ class Encoded:
         self._model = model
         self._tiles = Tiles() if tiles is None else tiles
         self._kept = kept
+        self._reduced: dict[int, Tensor] = {}
         self._features: dict[int, Features] = {}
         self._histograms: dict[int, Histograms] = {}
 
@@ -180,8 +181,15 @@ class Encoded:
         return self.picture[..., copied_positions(self.weight[0, 0])][:, :, None]
 
     def at(self, side: int) -> Tensor:
-        """The picture with a longer side of so many pixels."""
-        return resize(self.picture, side)
+        """The picture with a longer side of so many pixels; a small one is made from one of twice the size."""
+        if side >= self.side:
+            return resize(self.picture, side)
+        if side not in self._reduced:
+            larger = self.side
+            while -(-larger // 2) > side:
+                larger = -(-larger // 2)
+            self._reduced[side] = resize(self.at(larger), side)
+        return self._reduced[side]
 
     def weight_at(self, side: int) -> Tensor | None:
         """The weight of :meth:`at`."""

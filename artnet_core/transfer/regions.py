@@ -33,6 +33,7 @@ class Part:
         settle: what may still change which patches are copied; the whole picture is matched then, so that places stay
             the same from frame to frame.
         progress: is told which share of this part is done.
+        pooling: see :func:`~artnet_core.transfer.sandwich.matching_at`; by default as suits the size of the whole.
     """
 
     texture: Features
@@ -42,6 +43,7 @@ class Part:
     patch_size: int = 3
     settle: Settle | None = None
     progress: Progress = ignore
+    pooling: int | None = None
 
 
 def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
@@ -94,15 +96,17 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
         detail = part.detail[place] if isinstance(part.detail, Tensor) else part.detail
         # A part is matched as the whole would be, or a small one would take longer than a large one.
         of_texture = part.texture.visible_part.data
-        pooling = matching_pool((left.shape[2], left.shape[3]), (of_texture.shape[2], of_texture.shape[3]))
+        sizes = (left.shape[2], left.shape[3]), (of_texture.shape[2], of_texture.shape[3])
+        pooling = part.pooling or matching_pool(*sizes)
         swapped = sandwich_swap(
             source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress, pooling
         ).data
         amount: float | Tensor = 1.0
         if share is not None:
             amount = share[place]
-            swapped.mul_(amount.to(swapped))  # what the transfer gave is nobody else's
-        total[place].add_(swapped)
+            total[place].addcmul_(swapped, amount.to(swapped))
+        else:
+            total[place].add_(swapped)
         taken[place] += amount
     if (taken < 1).any():
         total.addcmul_(left, (1 - taken).to(left))

@@ -25,6 +25,8 @@ from .refinement import refine_matches, windows_near
 # Comparisons up to which all patches are matched with all: 512 x 512 pixels with 1024 x 1024, or the other way round.
 # Beyond that, style positions that content is compared with at the most before matches are refined.
 _MOST_COMPARISONS = 2**26
+# The same for a painting that finer strokes are added to: 544 x 544 pixels with a style as large.
+_MOST_COMPARISONS_OF_DRAWN = 68**4
 _MOST_STYLE_POSITIONS = 4096
 
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.
@@ -154,7 +156,7 @@ Settle = Callable[[Tensor, Tensor, Tensor, int, Tensor], Tensor]
 and the style with all its channels, the matches that are used."""
 
 
-def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
+def matching_pool(content: tuple[int, int], style: tuple[int, int], drawn: bool = False) -> int:
     """Positions per side that are matched as one at first, before matches are refined.
 
     1 for small pictures, 2 for large ones, and more for a style map of more than 16,384 positions. Time then grows with
@@ -164,9 +166,11 @@ def matching_pool(content: tuple[int, int], style: tuple[int, int]) -> int:
     Args:
         content: height and width of the content's map in positions.
         style: likewise.
+        drawn: whether the content is a painting already, to which finer strokes are added. Small things are in it.
     """
     style_positions = style[0] * style[1]
-    if content[0] * content[1] * style_positions <= _MOST_COMPARISONS:
+    most = _MOST_COMPARISONS_OF_DRAWN if drawn else _MOST_COMPARISONS
+    if content[0] * content[1] * style_positions <= most:
         return 1
     return max(2, math.ceil(math.sqrt(style_positions / _MOST_STYLE_POSITIONS)))
 

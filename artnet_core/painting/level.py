@@ -14,10 +14,11 @@ from ..runtime import Tiles
 from ..transfer.histograms import Histograms, Tones, histograms, in_colors_of, match_histograms
 from ..transfer.lines import keep_lines
 from ..transfer.regions import Part, transfer_regions
-from ..transfer.sandwich import DEFAULT_DETAIL, sandwich_swap
+from ..transfer.sandwich import sandwich_swap
 from ..transfer.swap import matching_pool
 from ..video.steadiness import TemporalState, extend
 from .areas import Style
+from .faithful import LINES_FROM, PHOTOGRAPH_FROM, give_way, share_above
 from .look import keep_look
 from .pictures import Coder, Encoded
 from .settings import style_side
@@ -81,6 +82,10 @@ def paint_level(
     photo = extend(level.picture, above, left)
     source = photo if level.drawn is None else extend(level.drawn, above, left)
     counts, details, strengths = (extended(maps) for maps in (content.weight_at(side), detail_map, strength_map))
+
+    # A steady video is not given tones: what still moves in its strokes would move twice as much.
+    is_faithful = details is not None or any(style.settings.detail > PHOTOGRAPH_FROM for style in styles)
+    in_tones = states is None or is_faithful
 
     shares: dict[int, Tensor] = {}
 
@@ -162,27 +167,28 @@ def paint_level(
             of_source = model.encode(source, tile, progress=told_of_source).weighted(counts)
         painted_share: float | Tensor = 0.0  # how strongly each pixel is painted
         lines: float | Tensor = 0.0  # how much of the photograph's lines it is given
+        faithful: float | Tensor = 0.0  # how far it gives way to the photograph
         goals: list[Histograms] = []  # of the styles; taken with their features, as a style may be read for each use
 
         def parts() -> Iterator[Part]:
-            nonlocal painted_share, lines
+            nonlocal painted_share, lines, faithful
             for style, told in zip(styles, in_turn(told_of_transfer, *[1] * len(styles)), strict=True):
                 chosen = style.settings
                 share = share_of(style)
                 told_of_features, told_of_part = in_turn(told, 1, 1)
                 found = seen(style)
                 texture, color = features_of(found, share, told_of_features)
-                if states is None:
+                if in_tones:
                     goals.append(goal(found, share))
                 pixels = extended(share)
                 strength = chosen.strength if strengths is None else strengths
                 detail = chosen.detail if details is None else details
                 amount = 1.0 if pixels is None else pixels
                 painted_share = painted_share + amount * strength
-                if isinstance(detail, Tensor):
-                    lines = lines + amount * ((detail - DEFAULT_DETAIL) / (1 - DEFAULT_DETAIL)).clamp(min=0)
-                elif detail > DEFAULT_DETAIL:
-                    lines = lines + amount * lines_share(detail)
+                if isinstance(detail, Tensor) or detail > LINES_FROM:
+                    lines = lines + amount * share_above(LINES_FROM, detail)
+                if isinstance(detail, Tensor) or detail > PHOTOGRAPH_FROM:
+                    faithful = faithful + amount * share_above(PHOTOGRAPH_FROM, detail)
                 yield Part(
                     texture,
                     color,
@@ -226,9 +232,11 @@ def paint_level(
             if strength == 0:
                 return level.picture.to(torch.float32, copy=True)
             painted = model.decode(transferred, tile, progress=told_of_decoding)
-            painted = keep_lines(painted, photo, lines_share(chosen.detail))
-            if states is None:  # what still moves in a video's strokes would move twice as much
-                painted = match_histograms(painted, [Tones(goal(in_plain, None), weight=counts)])
+            painted = keep_lines(painted, photo, share_above(LINES_FROM, chosen.detail))
+            wanted = [Tones(goal(in_plain, None), weight=counts)] if in_tones else []
+            if states is None:
+                painted = match_histograms(painted, wanted)
+            painted = give_way(painted, photo, share_above(PHOTOGRAPH_FROM, chosen.detail), wanted)
             return laid(painted, strength)
 
         mixed = transfer_regions(of_source, parts())
@@ -239,13 +247,9 @@ def paint_level(
             painted = keep_lines(painted, photo, lines)
         if states is None:
             painted = match_histograms(painted, tones())
+        painted = give_way(painted, photo, faithful, tones())
         return laid(painted, painted_share)
 
     painted = tiles.run(photo.shape[-2], work)
     progress(1.0)
     return painted
-
-
-def lines_share(detail: float) -> float:
-    """From the default detail towards 1 the photograph's own lines come back: the share of them."""
-    return max(0.0, detail - DEFAULT_DETAIL) / (1 - DEFAULT_DETAIL)

@@ -17,15 +17,15 @@ from ..resizing import enlarge, resize
 _SKETCH = 256
 
 # All of it would be nearer still to the small painting and farther from the style, see docs/decisions.md.
-_KEPT = 0.9
+_KEPT = 0.85
 
 
 def kept_share(side: int) -> float:
-    """How much of a level the next one keeps: 0 up to 256 pixels of its longer side, 0.9 from 512 on.
+    """How much of a level the next one keeps: 0 up to 256 pixels of its longer side, 0.85 from 512 on.
 
     Example:
         >>> [round(kept_share(side), 2) for side in (256, 384, 512, 1024)]
-        [0.0, 0.53, 0.9, 0.9]
+        [0.0, 0.5, 0.85, 0.85]
     """
     return _KEPT * min(max(math.log2(side / _SKETCH), 0.0), 1.0)
 

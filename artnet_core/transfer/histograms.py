@@ -164,6 +164,36 @@ def match_histograms(painting: Tensor, parts: Iterable[Tones]) -> Tensor:
     return matched.clamp_(0, 1)
 
 
+def recolor(picture: Tensor, parts: Iterable[Tones]) -> Tensor:
+    """Gives a picture, or parts of it, mean and covariance of their styles' colours, and nothing else of them.
+
+    Args:
+        picture: ``[1, 3, H, W]``, float32, RGB, 0..1.
+        parts: as for :func:`match_histograms`.
+
+    Returns:
+        ``[1, 3, H, W]``, clamped to 0..1.
+
+    Example:
+        >>> from artnet_core.transfer.histograms import Tones, histograms, recolor
+        >>> picture, style = torch.rand(1, 3, 64, 80), 0.4 + 0.4 * torch.rand(1, 3, 48, 48)
+        >>> (recolor(picture, [Tones(histograms(style))]).mean() - style.mean()).abs().item() < 0.03
+        True
+    """
+    if min(picture.shape[-2:]) < 2**_BANDS:
+        return picture
+    values, rest = _to_axes(picture), _to_axes(_reduced(picture)[-1])
+    change = torch.zeros_like(picture)
+    for part in parts:
+        if part.weight is not None and not (part.weight > 0).any():
+            continue
+        own = _histograms([], rest, part.weight)
+        matrix = _transport(own.covariance, part.histograms.covariance)
+        moved = matrix @ (values[0].flatten(1) - own.mean) + part.histograms.mean
+        change += _from_axes(moved.view_as(values) - values).mul_(part.amount)
+    return change.add_(picture).clamp_(0, 1)
+
+
 def _around(amount: Tensor, step: int, reach: int) -> tuple[slice, slice]:
     """Rows and columns of what a map ``[1, 1, H, W]`` covers, in whole steps, and so many steps around it."""
     rows, columns = (
@@ -228,11 +258,12 @@ def _split(picture: Tensor) -> tuple[list[Tensor], Tensor]:
     return bands, smaller
 
 
-def _histograms(bands: list[Tensor], rest: Tensor, weight: Tensor | None) -> Histograms:
+def _histograms(bands: Sequence[Tensor], rest: Tensor, weight: Tensor | None) -> Histograms:
     values = [of_band[0].flatten(1) for of_band in (*bands, rest)]
     counted: list[Tensor | None] = [None] * len(values)  # which values count, where not all do
     if weight is not None:
-        counted = [copied_positions(of_size[0, 0]).flatten() for of_size in _reduced(weight)]
+        sizes = _reduced(weight)[-len(values) :]
+        counted = [copied_positions(of_size[0, 0]).flatten() for of_size in sizes]
     angles = torch.linspace(-torch.pi / 2, torch.pi / 2, _POINTS, dtype=torch.float32, device=rest.device)
     shares = 0.5 + (0.5 - _OUTERMOST) * angles.sin()
     points, deviations = [], []

@@ -13,7 +13,7 @@ from typing import overload
 import torch
 from torch import Tensor
 
-from ..transfer.histograms import Tones, recolor
+from ..transfer.histograms import Tones, match_colors
 from ..transfer.sandwich import DEFAULT_DETAIL
 
 LINES_FROM = DEFAULT_DETAIL
@@ -63,5 +63,5 @@ def give_way(painting: Tensor, photograph: Tensor, share: float | Tensor, styles
         return painting
     share = share.clamp(0, 1) if isinstance(share, Tensor) else share
     photograph = photograph.to(painting)
-    own = torch.lerp(recolor(photograph, styles), photograph, share * share * _MOST_OF_OWN_COLORS)
+    own = torch.lerp(match_colors(photograph, styles), photograph, share * share * _MOST_OF_OWN_COLORS)
     return torch.lerp(painting, own, share * _MOST_OF_PHOTOGRAPH)

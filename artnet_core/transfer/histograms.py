@@ -164,7 +164,7 @@ def match_histograms(painting: Tensor, parts: Iterable[Tones]) -> Tensor:
     return matched.clamp_(0, 1)
 
 
-def recolor(picture: Tensor, parts: Iterable[Tones]) -> Tensor:
+def match_colors(picture: Tensor, parts: Iterable[Tones]) -> Tensor:
     """Gives a picture, or parts of it, mean and covariance of their styles' colours, and nothing else of them.
 
     Args:
@@ -175,9 +175,9 @@ def recolor(picture: Tensor, parts: Iterable[Tones]) -> Tensor:
         ``[1, 3, H, W]``, clamped to 0..1.
 
     Example:
-        >>> from artnet_core.transfer.histograms import Tones, histograms, recolor
+        >>> from artnet_core.transfer.histograms import Tones, histograms, match_colors
         >>> picture, style = torch.rand(1, 3, 64, 80), 0.4 + 0.4 * torch.rand(1, 3, 48, 48)
-        >>> (recolor(picture, [Tones(histograms(style))]).mean() - style.mean()).abs().item() < 0.03
+        >>> (match_colors(picture, [Tones(histograms(style))]).mean() - style.mean()).abs().item() < 0.03
         True
     """
     if min(picture.shape[-2:]) < 2**_BANDS:

@@ -10,7 +10,7 @@ import artnet_core as artnet
 from artnet_core.painting.faithful import give_way, share_above
 from artnet_core.pipeline import Pictures, Region, Settings, paint
 from artnet_core.scores import edge_ssim
-from artnet_core.transfer.histograms import Tones, histograms, recolor
+from artnet_core.transfer.histograms import Tones, histograms, match_colors
 
 
 def spread(picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,7 +20,7 @@ def spread(picture: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def test_a_recoloured_picture_has_the_mean_and_covariance_of_the_style(photo: Tensor, painting: Tensor) -> None:
-    recoloured = recolor(photo, [Tones(histograms(painting))])
+    recoloured = match_colors(photo, [Tones(histograms(painting))])
     for was, found, wanted in zip(spread(photo), spread(recoloured), spread(painting), strict=True):
         assert (found - wanted).norm() < 0.35 * (was - wanted).norm()
     assert edge_ssim(photo, recoloured) > 0.75
@@ -30,13 +30,13 @@ def test_a_part_is_recoloured_by_what_it_shows(photo: Tensor, painting: Tensor) 
     left = torch.zeros(1, 1, *photo.shape[-2:])
     left[..., :128] = 1
     wanted = histograms(painting)
-    found = recolor(photo, [Tones(wanted, left, left)])
+    found = match_colors(photo, [Tones(wanted, left, left)])
     assert torch.equal(found[..., 128:], photo[..., 128:])
-    alone = recolor(photo[..., :128], [Tones(wanted)])
+    alone = match_colors(photo[..., :128], [Tones(wanted)])
     torch.testing.assert_close(found[..., :128], alone, atol=1e-5, rtol=0)
-    assert torch.equal(recolor(photo, [Tones(wanted, left, 0 * left)]), photo)
+    assert torch.equal(match_colors(photo, [Tones(wanted, left, 0 * left)]), photo)
     tiny = photo[..., :31]
-    assert recolor(tiny, [Tones(wanted)]) is tiny
+    assert match_colors(tiny, [Tones(wanted)]) is tiny
 
 
 def test_edges_come_back_with_detail(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:

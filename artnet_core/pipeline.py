@@ -6,6 +6,7 @@ Whoever paints brings batches as :class:`Pictures`, which are read one frame at 
 Large strokes are painted first, on a small picture, and finer ones over them, as painters do and as image analogies
 are made (Hertzmann et al. 2001, "coarse to fine"). Each level sees the painting of the level before with the
 photograph's own detail of its size put back (Burt and Adelson 1983, the Laplacian pyramid), in the style reduced alike.
+Large levels keep what the small ones painted, so that a painting looks the same at any resolution.
 """
 
 from __future__ import annotations

@@ -104,9 +104,9 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
         amount: float | Tensor = 1.0
         if share is not None:
             amount = share[place]
-            total[place].addcmul_(swapped, amount.to(swapped))
-        else:
-            total[place].add_(swapped)
+            # Rounded before it is added, or the order of parts would matter. What the transfer gave is nobody else's.
+            swapped.mul_(amount.to(swapped))
+        total[place].add_(swapped)
         taken[place] += amount
     if (taken < 1).any():
         total.addcmul_(left, (1 - taken).to(left))

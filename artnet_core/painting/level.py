@@ -14,8 +14,7 @@ from ..runtime import Tiles
 from ..transfer.histograms import Histograms, Tones, histograms, in_colors_of, match_histograms
 from ..transfer.lines import keep_lines
 from ..transfer.regions import Part, transfer_regions
-from ..transfer.sandwich import sandwich_swap
-from ..transfer.swap import matching_pool
+from ..transfer.sandwich import pooling_for, sandwich_swap
 from ..video.steadiness import TemporalState, extend
 from .areas import Style
 from .faithful import LINES_FROM, PHOTOGRAPH_FROM, give_way, share_above
@@ -197,13 +196,8 @@ def paint_level(
                     chosen.patch_size,
                     None if states is None else states[style.number].steady,
                     told_of_part,
-                    pooling(texture),
+                    pooling_for(of_source, texture, level.drawn is not None),
                 )
-
-        def pooling(texture: Features) -> int:
-            height, width = of_source.data.shape[-2:]
-            of_texture = texture.visible_part.data
-            return matching_pool((height, width), (of_texture.shape[-2], of_texture.shape[-1]), level.drawn is not None)
 
         def tones() -> Iterator[Tones]:
             for style, wanted in zip(styles, goals, strict=True):
@@ -227,7 +221,7 @@ def paint_level(
                 chosen.patch_size,
                 settle,
                 told_of_transfer,
-                pooling(of_one[0]),
+                pooling_for(of_source, of_one[0], level.drawn is not None),
             )
             if strength == 0:
                 return level.picture.to(torch.float32, copy=True)

@@ -154,11 +154,7 @@ def match_histograms(painting: Tensor, parts: Iterable[Tones]) -> Tensor:
     for part in parts:
         if part.weight is not None and not (part.weight > 0).any():
             continue  # nothing of the painting counts
-        amount = part.amount
-        rows, columns = slice(None), slice(None)
-        if isinstance(amount, Tensor):
-            rows, columns = _around(amount, _STEP, _REACH)
-            amount = amount[..., rows, columns]
+        rows, columns, amount = _covered(part.amount, _STEP, _REACH)
         change = _change(bands, rest, part.histograms, part.weight, rows, columns)
         matched[..., rows, columns] += change.mul_(amount)
     return matched.clamp_(0, 1)
@@ -189,9 +185,19 @@ def match_colors(picture: Tensor, parts: Iterable[Tones]) -> Tensor:
             continue
         own = _histograms([], rest, part.weight)
         matrix = _transport(own.covariance, part.histograms.covariance)
-        moved = matrix @ (values[0].flatten(1) - own.mean) + part.histograms.mean
-        change += _from_axes(moved.view_as(values) - values).mul_(part.amount)
+        rows, columns, amount = _covered(part.amount)
+        inside = values[..., rows, columns]
+        moved = matrix @ (inside[0].flatten(1) - own.mean) + part.histograms.mean
+        change[..., rows, columns] += _from_axes(moved.view_as(inside) - inside).mul_(amount)
     return change.add_(picture).clamp_(0, 1)
+
+
+def _covered(amount: float | Tensor, step: int = 1, reach: int = 0) -> tuple[slice, slice, float | Tensor]:
+    """Rows and columns where an amount is above 0, as :func:`_around` has them, and the amount there."""
+    if not isinstance(amount, Tensor):
+        return slice(None), slice(None), amount
+    rows, columns = _around(amount, step, reach)
+    return rows, columns, amount[..., rows, columns]
 
 
 def _around(amount: Tensor, step: int, reach: int) -> tuple[slice, slice]:
@@ -211,12 +217,11 @@ def _change(
     moved = _transport(own.covariance, goal.covariance) @ (rest[0].flatten(1) - own.mean) + goal.mean
     change = moved.view_as(rest) - rest
     for index in reversed(range(_BANDS)):
-        band, of_rows, of_columns = bands[index], slice(None), slice(None)
+        band = bands[index]
         if index < _FINE_BANDS:
-            of_rows, of_columns = (_at_scale(lines, 2**index) for lines in (rows, columns))
-            if index == _FINE_BANDS - 1:
-                change = change[..., _at_scale(rows, _STEP), _at_scale(columns, _STEP)]
-        band = band[..., of_rows, of_columns]
+            band = _cut(band, rows, columns, 2**index)
+        if index == _FINE_BANDS - 1:
+            change = _cut(change, rows, columns, _STEP)
         if index == 0:
             change = _from_axes(change)
         change = double(change, (band.shape[-2], band.shape[-1])).sub_(band)
@@ -228,16 +233,16 @@ def _change(
 def _counting(bands: list[Tensor], rest: Tensor, weight: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
     """Of bands, of what is left and of the weight the rectangle that counts."""
     rows, columns = _around(weight, 2**_BANDS, 0)
-    *cut, of_rest = (
-        values[..., _at_scale(rows, 2**index), _at_scale(columns, 2**index)]
-        for index, values in enumerate((*bands, rest))
-    )
+    *cut, of_rest = (_cut(values, rows, columns, 2**index) for index, values in enumerate((*bands, rest)))
     return cut, of_rest, weight[..., rows, columns]
 
 
-def _at_scale(lines: slice, step: int) -> slice:
-    """The same rows or columns in a map with one for every ``step`` of them."""
-    return slice(None) if lines.stop is None else slice(lines.start // step, -(-lines.stop // step))
+def _cut(values: Tensor, rows: slice, columns: slice, step: int) -> Tensor:
+    """Rows and columns of a picture in a map with one for every ``step`` of them."""
+    of_rows, of_columns = (
+        lines if lines.stop is None else slice(lines.start // step, -(-lines.stop // step)) for lines in (rows, columns)
+    )
+    return values[..., of_rows, of_columns]
 
 
 def _reduced(values: Tensor) -> list[Tensor]:

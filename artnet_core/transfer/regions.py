@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..features import Features, rectangle
 from ..progress import Progress, ignore
-from .sandwich import DEFAULT_DETAIL, sandwich_swap
-from .swap import Settle, matching_pool
+from .sandwich import DEFAULT_DETAIL, pooling_for, sandwich_swap
+from .swap import Settle
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +95,7 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
         place = (..., slice(*rows), slice(*columns))
         detail = part.detail[place] if isinstance(part.detail, Tensor) else part.detail
         # A part is matched as the whole would be, or a small one would take longer than a large one.
-        of_texture = part.texture.visible_part.data
-        sizes = (left.shape[2], left.shape[3]), (of_texture.shape[2], of_texture.shape[3])
-        pooling = part.pooling or matching_pool(*sizes)
+        pooling = part.pooling or pooling_for(content, part.texture)
         swapped = sandwich_swap(
             source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress, pooling
         ).data

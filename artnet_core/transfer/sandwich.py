@@ -10,7 +10,7 @@ from ..network.cosines import CHANNELS as DCT_CHANNELS
 from ..network.cosines import MEANS as DCT_MEANS
 from ..progress import Progress, ignore, in_turn
 from .adain import align
-from .swap import Matching, Settle, check_patch_size, swap
+from .swap import Matching, Settle, check_patch_size, matching_pool, swap
 
 DEFAULT_DETAIL = 0.3
 """From here on the cosines that vary within a position are the content's own."""
@@ -79,6 +79,18 @@ def matching_at(
     # Surroundings may cost what continuing a neighbour may.
     coherence = min(COHERENCE, continuity)
     return Matching(patch_size, compared, coherence, continuity, FALLOFF, pooling, even)
+
+
+def pooling_for(content: Features, texture: Features, drawn: bool = False) -> int:
+    """The pooling that suits the sizes of content and texture, see :func:`~artnet_core.transfer.swap.matching_pool`.
+
+    Args:
+        content: of the whole picture: parts of it are matched as the whole would be.
+        texture: of which its visible part is matched with.
+        drawn: as there.
+    """
+    (height, width), (rows, columns) = content.data.shape[2:], texture.visible_part.data.shape[2:]
+    return matching_pool((height, width), (rows, columns), drawn)
 
 
 def sandwich_swap(

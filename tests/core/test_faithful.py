@@ -53,9 +53,8 @@ def test_a_map_of_one_value_is_the_number(model: artnet.ArtNet, photo: Tensor, p
     content, style = Pictures.of(photo, "content"), Pictures.of(painting, "style")
     number = next(paint(model, content, style, None, Settings(detail=detail)))
     of_map = next(paint(model, content, style, None, Settings(), detail_map=torch.full((9, 9), detail)))
-    assert (
-        of_map - number
-    ).abs().mean() < 1e-3  # lines are cut off at black and white before or after they are blended
+    # Lines are cut off at black and white before they are blended, or after.
+    assert (of_map - number).abs().mean() < 1e-3
 
 
 def test_a_faithful_region_beside_a_painterly_one(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:

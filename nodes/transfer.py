@@ -88,7 +88,16 @@ class S2Transfer(io.ComfyNode):
             frame = content_at(index)
             if transferred is None or varies:
                 of_color = None if color_at is None else color_at(index)
-                transferred = sandwich_swap(frame, texture_at(index), of_color, strength, detail, patch_size, settle)
+                transferred = sandwich_swap(
+                    frame,
+                    texture_at(index),
+                    of_color,
+                    strength,
+                    detail,
+                    patch_size,
+                    settle,
+                    colors_follow=color_style is not content,
+                )
             return (
                 transferred if masks is None else mask_features(frame, transferred, masks[min(index, len(masks) - 1)])
             )

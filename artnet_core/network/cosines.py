@@ -21,6 +21,20 @@ CHANNELS = 40
 MEANS = (0, 28, 34)
 """The channels of frequency 0: the mean of a square's luma, and of each chroma. All others vary within it."""
 
+
+def _frequencies(highest: int) -> list[tuple[int, int]]:
+    """Vertical and horizontal frequency of the cosines that are kept, row by row."""
+    return [(down, across) for down in range(highest + 1) for across in range(highest + 1 - down)]
+
+
+CHROMA_WAVES = len(_frequencies(_CHROMA_FREQUENCIES)) - 1
+"""How many channels after the mean of each chroma vary within a square."""
+
+LUMA_OF_CHROMA_WAVES = tuple(
+    _frequencies(_LUMA_FREQUENCIES).index(wave) for wave in _frequencies(_CHROMA_FREQUENCIES)[1:]
+)
+"""For each of them the channel of luma with the same two frequencies."""
+
 # Orthogonal: the mean of the colours, red against blue, green against both.
 _LUMA_AND_CHROMA = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (-1.0, 2.0, -1.0))
 
@@ -53,11 +67,10 @@ def dct_filters(side: int) -> Tensor:
     Args:
         side: of the squares in pixels, at least 8.
     """
-    waves, frequency = cosine_waves(side), torch.arange(side)[:, None]
-    total = frequency + frequency.T
+    waves = cosine_waves(side)
     filters = []
     for color, highest in zip(_LUMA_AND_CHROMA, (_LUMA_FREQUENCIES, *2 * [_CHROMA_FREQUENCIES]), strict=True):
-        vertical, horizontal = (total <= highest).nonzero(as_tuple=True)
+        vertical, horizontal = (list(each) for each in zip(*_frequencies(highest), strict=True))
         weights = torch.tensor(color, dtype=torch.float64) / math.hypot(*color)
         filters.append(torch.einsum("c,ny,nx->ncyx", weights, waves[vertical], waves[horizontal]))
     return torch.cat(filters)

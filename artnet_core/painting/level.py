@@ -120,6 +120,10 @@ def paint_level(
             color = replace(color, weight=where if color.weight is None else where * color.weight)
         return texture, color
 
+    def colors_follow(found: list[tuple[Encoded, int]]) -> bool:
+        """Whether fine colours are foretold from the light: not where the content's own are kept."""
+        return found[-1][0] is not content
+
     def goal(found: list[tuple[Encoded, int]], share: Tensor | None) -> Histograms:
         """The histograms that a style gives to the level, or to its share of it."""
         (texture, own), *others = found
@@ -197,6 +201,7 @@ def paint_level(
                     None if states is None else states[style.number].steady,
                     told_of_part,
                     pooling_for(of_source, texture, level.drawn is not None),
+                    colors_follow(found),
                 )
 
         def tones() -> Iterator[Tones]:
@@ -222,6 +227,7 @@ def paint_level(
                 settle,
                 told_of_transfer,
                 pooling_for(of_source, of_one[0], level.drawn is not None),
+                colors_follow(in_plain),
             )
             if strength == 0:
                 return level.picture.to(torch.float32, copy=True)

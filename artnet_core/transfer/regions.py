@@ -34,6 +34,7 @@ class Part:
             the same from frame to frame.
         progress: is told which share of this part is done.
         pooling: see :func:`~artnet_core.transfer.sandwich.matching_at`; by default as suits the size of the whole.
+        colors_follow: see :func:`~artnet_core.transfer.sandwich.sandwich_swap`.
     """
 
     texture: Features
@@ -44,6 +45,7 @@ class Part:
     settle: Settle | None = None
     progress: Progress = ignore
     pooling: int | None = None
+    colors_follow: bool = True
 
 
 def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
@@ -97,7 +99,16 @@ def transfer_regions(content: Features, parts: Iterable[Part]) -> Features:
         # A part is matched as the whole would be, or a small one would take longer than a large one.
         pooling = part.pooling or pooling_for(content, part.texture)
         swapped = sandwich_swap(
-            source, part.texture, part.color, 1.0, detail, part.patch_size, part.settle, part.progress, pooling
+            source,
+            part.texture,
+            part.color,
+            1.0,
+            detail,
+            part.patch_size,
+            part.settle,
+            part.progress,
+            pooling,
+            part.colors_follow,
         ).data
         amount: float | Tensor = 1.0
         if share is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,7 @@ from ..network.cosines import CHANNELS as DCT_CHANNELS
 from ..network.cosines import MEANS as DCT_MEANS
 from ..progress import Progress, ignore, in_turn
 from .adain import align
+from .chroma_from_luma import chroma_from_luma
 from .swap import Matching, Settle, check_patch_size, matching_pool, swap
 
 DEFAULT_DETAIL = 0.3
@@ -58,9 +61,22 @@ def content_shares(channels: int, detail: float | Tensor, device: torch.device |
         varies &= channel != mean
     if isinstance(detail, Tensor):
         detail = detail.to(device, torch.float32)
-        return torch.where(varies.view(1, -1, 1, 1), (detail / DEFAULT_DETAIL).clamp(max=1), detail)
+        return torch.where(varies.view(1, -1, 1, 1), _share_of_lines(detail), detail)
     shares = torch.full((1, channels, 1, 1), detail, dtype=torch.float32, device=device)
-    return shares.masked_fill_(varies.view(1, -1, 1, 1), min(1.0, detail / DEFAULT_DETAIL))
+    return shares.masked_fill_(varies.view(1, -1, 1, 1), _share_of_lines(detail))
+
+
+@overload
+def _share_of_lines(detail: float) -> float: ...
+
+
+@overload
+def _share_of_lines(detail: Tensor) -> Tensor: ...
+
+
+def _share_of_lines(detail: float | Tensor) -> float | Tensor:
+    """How much of what varies within positions is the content's own."""
+    return (detail / DEFAULT_DETAIL).clamp(max=1) if isinstance(detail, Tensor) else min(1.0, detail / DEFAULT_DETAIL)
 
 
 def matching_at(
@@ -103,6 +119,7 @@ def sandwich_swap(
     settle: Settle | None = None,
     progress: Progress = ignore,
     pooling: int | None = None,
+    colors_follow: bool = True,
 ) -> Features:
     """Transfers texture and colour onto content.
 
@@ -128,10 +145,12 @@ def sandwich_swap(
             :mod:`artnet_core.video.steadiness`. A batch is then the next frames in their order.
         progress: is told which share is done.
         pooling: see :func:`matching_at`.
+        colors_follow: whether colours within positions follow the light where the content's lines are drawn, see
+            :mod:`~artnet_core.transfer.chroma_from_luma`. Not where the colour style is the content: its own are right.
 
     Returns:
         Features of B pictures of the content's size. At strength 1 the mean and standard deviation of every channel
-        are the colour style's, where the content counts.
+        are the colour style's, where the content counts; deviations of the ten cosines that follow may be smaller.
 
     Raises:
         ValueError: features of different models, a style batch that is neither 1 nor B, a style of which nothing is
@@ -146,6 +165,8 @@ def sandwich_swap(
     """
     color = texture if color is None else color
     check_patch_size(patch_size)
+    if isinstance(detail, Tensor):
+        detail = detail.to(content.data.device, torch.float32)
     least, most = (float(end) for end in detail.aminmax()) if isinstance(detail, Tensor) else (detail, detail)
     for name, value in (("strength", strength), ("detail", least), ("detail", most)):
         if not 0 <= value <= 1:
@@ -171,6 +192,8 @@ def sandwich_swap(
         mixed = swapped.to(projected.dtype).lerp_(projected, shares.to(projected.dtype))
         del projected, swapped  # the last AdaIN takes their room
     transferred = align(mixed, *color.statistics, weight)
+    if colors_follow:
+        transferred = chroma_from_luma(transferred, color, _share_of_lines(detail))
     if seen is not None:
         transferred = torch.where(seen, transferred, content.data)
     if strength < 1:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import artnet_core as artnet
+from artnet_core.network.cosines import CHANNELS, CHROMA_WAVES, MEANS
 from artnet_core.painting.settings import drawn_share
 from artnet_core.pipeline import Encoded, Pictures, Region, Settings, level_sides, paint
 from artnet_core.progress import Progress, ignore
@@ -274,6 +275,9 @@ def test_a_region_has_the_statistics_of_its_own_style(
     for mask, style in zip(masks, styles, strict=True):
         found, wanted = channel_statistics(mixed.data, mask), style.statistics
         varying = found[1] > 1e-3  # a channel that no copied patch moves has no deviation that could be scaled
+        if detail > 0:  # chroma that follows luma varies less
+            for mean in MEANS[1:]:
+                varying[:, mean - CHANNELS + 1 :][:, :CHROMA_WAVES] = False
         assert varying.float().mean() > 0.9
         for statistic, target in zip(found, wanted, strict=True):
             assert ((statistic - target).abs() / target.abs().clamp(min=1))[varying].max() < 1e-3
@@ -597,7 +601,7 @@ def test_stroke_size_varies_over_the_picture(model: artnet.ArtNet, photo: Tensor
     ):
         for where, near, far in ((broadly, broad, fine), (finely, fine, broad)):
             distances = [(found - x)[..., columns[where]].abs().mean() for x in (near, far)]
-            assert distances[0] < 0.8 * distances[1]
+            assert distances[0] < 0.85 * distances[1]
 
 
 def test_strokes_grow_smoothly_over_a_ramp(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:

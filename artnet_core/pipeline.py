@@ -37,7 +37,7 @@ from .painting.settings import level_sides as level_sides
 from .painting.settings import style_side as style_side
 from .progress import Progress as Progress
 from .progress import ignore, in_turn
-from .resizing import enlarge, resize
+from .resizing import resize, resize_linearly
 from .runtime import Tiles, multiplies_bfloat16
 from .transfer.mask import check_mask, mask_count, mask_images, resize_mask
 from .video.steadiness import TemporalState
@@ -275,7 +275,7 @@ def paint_frame(
         if painted is not None and below is not None:
             # What the level before could not show of the photograph is drawn onto its painting.
             shape = picture.shape[-2], picture.shape[-1]
-            drawn = enlarge(painted - below, shape).add_(picture).clamp_(0, 1)
+            drawn = resize_linearly(painted - below, shape).add_(picture).clamp_(0, 1)
             kept: float | Tensor = kept_share(max(below.shape[-2:]))
             if of_stroke is not None:
                 drawn_on = drawn_share(full, resize(of_stroke, side), halvings)

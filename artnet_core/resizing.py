@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .network.ops import avg_pool
-
 # Where F.interpolate smooths.
 _SMOOTHING_DEVICES = ("cpu", "cuda")
 
@@ -24,7 +22,10 @@ def resize(images: Tensor, side: int) -> Tensor:
 
 def halve(images: Tensor) -> Tensor:
     """``[B, C, H, W]`` at half the size: means of 2 x 2 pixels, at odd borders of fewer."""
-    return avg_pool(images, 2)
+    height, width = images.shape[-2:]
+    if height % 2 or width % 2:
+        images = F.pad(images, (0, width % 2, 0, height % 2), mode="replicate")
+    return resize_linearly(images, (-(-height // 2), -(-width // 2)))
 
 
 def double(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -45,6 +46,17 @@ def double(images: Tensor, size: tuple[int, int]) -> Tensor:
 def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
     """``[B, C, h, w]`` to ``[B, C, H, W]``, smoothly."""
     return _bicubic(images, size).to(images.device)
+
+
+def resize_linearly(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """``[B, C, h, w]`` to ``[B, C, H, W]``, by straight lines between pixels; half the size are means of 2 x 2 of them.
+
+    Several times faster than the others, and rougher: for changes that are added to pictures.
+    """
+    batch, channels, height, width = images.shape
+    # Channel by channel, for which PyTorch has its fastest kernel on CPUs.
+    maps = images.float().reshape(batch * channels, 1, height, width)
+    return F.interpolate(maps, size, mode="bilinear").view(batch, channels, *size)
 
 
 def _bicubic(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -11,7 +11,7 @@ import math
 
 from torch import Tensor
 
-from ..resizing import enlarge, resize
+from ..resizing import halve, resize, resize_linearly
 
 # Levels of fewer pixels are sketches, and are painted over as a whole; levels of twice as many and more are kept.
 _SKETCH = 256
@@ -43,6 +43,10 @@ def keep_look(painting: Tensor, before: Tensor, share: float | Tensor) -> Tensor
     """
     if not isinstance(share, Tensor) and share == 0:
         return painting
-    change = before.to(painting) - resize(painting, max(before.shape[-2:]))
-    change = enlarge(change, (painting.shape[-2], painting.shape[-1]))
-    return change.mul_(share).add_(painting).clamp_(0, 1)
+    (height, width), size = before.shape[-2:], (painting.shape[-2], painting.shape[-1])
+    # Means of 2 x 2 pixels are found in a tenth of the time, but an odd size has no such.
+    low = halve(painting) if size == (2 * height, 2 * width) else resize(painting, max(height, width))
+    change = before.to(painting) - low
+    if not isinstance(share, Tensor):
+        return resize_linearly(change.mul_(share), size).add_(painting).clamp_(0, 1)
+    return resize_linearly(change, size).mul_(share).add_(painting).clamp_(0, 1)

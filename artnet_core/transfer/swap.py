@@ -26,7 +26,7 @@ from .refinement import refine_matches, windows_near
 # Beyond that, style positions that content is compared with at the most before matches are refined.
 _MOST_COMPARISONS = 2**26
 # The same for a painting that finer strokes are added to: 544 x 544 pixels with a style as large.
-_MOST_COMPARISONS_OF_DRAWN = 68**4
+_MOST_COMPARISONS_OF_DRAWN = 40**4
 _MOST_STYLE_POSITIONS = 4096
 
 # Elsewhere (MPS, DirectML) F.embedding_bag may be missing or fall back to the CPU.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from artnet_core.resizing import enlarge, resize
 from artnet_core.scores import gram_matrix
 
 Maps = Callable[[Tensor], dict[int, Tensor]]
@@ -36,8 +37,30 @@ class Painting:
     seconds: float
 
 
-def gatys(network: Maps, content: Tensor, style: Tensor, steps: int) -> Painting:
-    """Paints by optimising the pixels (Gatys et al. 2016), with L-BFGS from the content picture.
+def coarse_to_fine(network: Maps, content: Tensor, style: Tensor, steps: Sequence[int]) -> Tensor:
+    """Paints small pictures first, as Gatys et al. 2017 do: large strokes would take a large picture too many steps.
+
+    Args:
+        network: see :func:`gatys`.
+        content: ``[1, 3, H, W]``, RGB, 0..1.
+        style: ``[1, 3, H', W']``, RGB, 0..1.
+        steps: iterations of each size, the smallest first; each size is half the next one.
+
+    Returns:
+        ``[1, 3, H, W]``, RGB, 0..1.
+    """
+    picture = None
+    for halvings, of_size in zip(reversed(range(len(steps))), steps, strict=True):
+        reduced, style_reduced = (resize(x, max(x.shape[-2:]) >> halvings) for x in (content, style))
+        size = reduced.shape[-2], reduced.shape[-1]
+        start = None if picture is None else enlarge(picture, size).clamp_(0, 1)
+        picture = gatys(network, reduced, style_reduced, of_size, start).picture
+    assert picture is not None
+    return picture
+
+
+def gatys(network: Maps, content: Tensor, style: Tensor, steps: int, start: Tensor | None = None) -> Painting:
+    """Paints by optimising the pixels (Gatys et al. 2016), with L-BFGS.
 
     Every loss is relative to the size of its target, and Gram losses are averaged over the strides, so that networks
     of other scales and numbers of maps are comparable.
@@ -48,6 +71,7 @@ def gatys(network: Maps, content: Tensor, style: Tensor, steps: int) -> Painting
         content: ``[1, 3, H, W]``, RGB, 0..1.
         style: ``[1, 3, H', W']``, RGB, 0..1.
         steps: iterations of L-BFGS.
+        start: likewise, what is begun with; the content by default.
     """
     with torch.no_grad():
         of_content = network(content)
@@ -64,7 +88,7 @@ def gatys(network: Maps, content: Tensor, style: Tensor, steps: int) -> Painting
         kept_error = _relative_error(maps[kept_stride], kept)
         return torch.stack(taken).mean() + CONTENT_WEIGHT * kept_error + SMOOTHNESS_WEIGHT * rough
 
-    picture = content.clone(memory_format=torch.contiguous_format).requires_grad_()
+    picture = (content if start is None else start).clone(memory_format=torch.contiguous_format).requires_grad_()
     # No tolerances: a loss of about 1 that is spread over all pixels has small gradients from the start.
     optimizer = torch.optim.LBFGS(
         [picture],
@@ -82,12 +106,12 @@ def gatys(network: Maps, content: Tensor, style: Tensor, steps: int) -> Painting
             value.backward()  # type: ignore[no-untyped-call]
         return value.item()
 
-    start = time.perf_counter()
+    began = time.perf_counter()
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     result = picture.detach().clamp(0, 1)
     with torch.no_grad():
         first, last = loss(content).item(), loss(result).item()
-    return Painting(result, first, last, time.perf_counter() - start)
+    return Painting(result, first, last, time.perf_counter() - began)
 
 
 def _relative_error(found: Tensor, target: Tensor) -> Tensor:

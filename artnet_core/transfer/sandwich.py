@@ -138,8 +138,8 @@ def sandwich_swap(
         color: features of the picture whose channel statistics are taken; a batch of 1 or B; the texture's by default.
         strength: 0 returns the content's features exactly, 1 the whole transfer.
         detail: how much of the projected content enters what the last AdaIN sees, see :func:`content_shares`: 0 copies
-            patches everywhere, which is the paper's order of steps; 1 copies none, which is AdaIN. A number, or a map
-            ``[1 or B, 1, h, w]`` with a value for each position.
+            patches everywhere, which is the paper's order of steps; 1 copies none, which is AdaIN but for the
+            colours that follow. A number, or a map ``[1 or B, 1, h, w]`` with a value for each position.
         patch_size: side of the swapped patches in positions, odd.
         settle: what may still change which patches are copied, as the state of a video does, see
             :mod:`artnet_core.video.steadiness`. A batch is then the next frames in their order.

@@ -25,7 +25,7 @@ from .refinement import refine_matches, windows_near
 # Comparisons up to which all patches are matched with all: 512 x 512 pixels with 1024 x 1024, or the other way round.
 # Beyond that, style positions that content is compared with at the most before matches are refined.
 _MOST_COMPARISONS = 2**26
-# The same for a painting that finer strokes are added to: 544 x 544 pixels with a style as large.
+# The same for a painting that finer strokes are added to: 320 x 320 pixels with a style as large.
 _MOST_COMPARISONS_OF_DRAWN = 40**4
 _MOST_STYLE_POSITIONS = 4096
 

@@ -80,7 +80,7 @@ def align(features: Tensor, mean: Tensor, std: Tensor, weight: Tensor | None = N
         become, is its largest value.
     """
     if features.shape[2] * features.shape[3] == 1:
-        return mean.expand(len(features), -1, -1, -1).to(features.dtype)
+        return mean.expand(len(features), -1, -1, -1).to(features.dtype, copy=True)  # which may be changed in place
     mixes = features.device.type in _MIXING_DEVICES and features.dtype.itemsize == 2
     values = features if mixes else features.float()
     values = values.contiguous(memory_format=torch.channels_last)  # on a CPU a quarter of the time

@@ -89,6 +89,14 @@ def test_what_is_hidden_of_a_style_tells_nothing(model: artnet.ArtNet, aligned: 
     )
 
 
+def test_pictures_of_one_position_leave_the_style_alone(model: artnet.ArtNet, style: Features) -> None:
+    mean = style.statistics[0].clone()
+    content = model.encode(torch.rand(2, 3, 8, 8)).cut((0, 1), (0, 1))
+    painted = artnet.sandwich_swap(content, style, detail=1.0)
+    torch.testing.assert_close(painted.data, mean.expand(2, -1, -1, -1))
+    assert torch.equal(style.statistics[0], mean)
+
+
 def fine_colors(picture: Tensor) -> Tensor:
     """How strongly colours without light vary within 8 pixels, in the mean."""
     chroma = torch.cat([picture[:, :1] - picture[:, 2:], picture[:, 1:2] - (picture[:, :1] + picture[:, 2:]) / 2], 1)

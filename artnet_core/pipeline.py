@@ -23,6 +23,7 @@ from .finish import Goal, finish_parts, recolor
 from .painting.areas import Area as Area
 from .painting.areas import Layout, Style, for_area, given, stroke_sizes
 from .painting.areas import Region as Region
+from .painting.faithful import finished_share
 from .painting.level import MOST_STYLES_KEPT, Level, paint_level
 from .painting.look import kept_share
 from .painting.mixed import Mix as Mix
@@ -297,7 +298,7 @@ def paint_frame(
             shown(painted)
     assert painted is not None
     if settings.finish > 0:
-        painted = _finish(model, content, painted, styles, of_strength, of_finish, shown)
+        painted = _finish(model, content, painted, styles, of_strength, of_detail, of_finish, shown)
     if layout is None or texture is not None or (layout.covered >= 1).all():
         return painted
     return mask_images(content.original, painted, layout.covered)
@@ -332,7 +333,7 @@ def finish_frame(
         ValueError: nothing of a style is seen.
     """
     style = Style(given(texture), None if color is None else given(color), settings, None, 0)
-    return _finish(model, content, painting, [style], None, progress, shown)
+    return _finish(model, content, painting, [style], None, None, progress, shown)
 
 
 def _finish(
@@ -341,10 +342,11 @@ def _finish(
     painted: Tensor,
     styles: Sequence[Style],
     strength_map: Tensor | None,
+    detail_map: Tensor | None,
     progress: Progress,
     shown: Shown | None,
 ) -> Tensor:
-    """Improves a painting ``[1, 3, H, W]``, each part of it in its style and as far as its strength lets it."""
+    """Improves a painting ``[1, 3, H, W]``, each part of it in its style and as far as strength and detail let it."""
     strengths = [style.settings.strength if strength_map is None else strength_map for style in styles]
     goals = []
     for style, strength in zip(styles, strengths, strict=True):
@@ -365,7 +367,8 @@ def _finish(
     )
     amount: float | Tensor = 0.0  # how strongly each pixel is painted
     for style, strength in zip(styles, strengths, strict=True):
-        amount = amount + (strength if style.share is None else style.share(content.side) * strength)
+        allowed = strength * finished_share(style.settings.detail if detail_map is None else detail_map)
+        amount = amount + (allowed if style.share is None else style.share(content.side) * allowed)
     return torch.lerp(painted, finished, amount)
 
 

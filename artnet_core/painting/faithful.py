@@ -47,6 +47,25 @@ def share_above(least: float, detail: float | Tensor) -> float | Tensor:
     return max(0.0, detail - least) / (1 - least)
 
 
+@overload
+def finished_share(detail: float) -> float: ...
+
+
+@overload
+def finished_share(detail: Tensor) -> Tensor: ...
+
+
+def finished_share(detail: float | Tensor) -> float | Tensor:
+    """How far a finish may go: as far as what it finishes is painting, or it would paint over the photograph.
+
+    Example:
+        >>> from artnet_core.painting.faithful import finished_share
+        >>> finished_share(0.5), round(finished_share(1.0), 2)
+        (1.0, 0.15)
+    """
+    return 1 - _MOST_OF_PHOTOGRAPH * share_above(PHOTOGRAPH_FROM, detail)
+
+
 def give_way(painting: Tensor, photograph: Tensor, share: float | Tensor, styles: Iterable[Tones]) -> Tensor:
     """Lets the painting give way to the photograph in the styles' colours.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.painting.faithful import give_way, share_above
+from artnet_core.painting.faithful import finished_share, give_way, share_above
 from artnet_core.pipeline import Pictures, Region, Settings, paint
 from artnet_core.scores import edge_ssim
 from artnet_core.transfer.histograms import Tones, histograms, match_colors
@@ -72,6 +72,18 @@ def test_a_faithful_region_beside_a_painterly_one(model: artnet.ArtNet, photo: T
     assert faithful > painterly + 0.2
 
 
+def test_a_finish_leaves_what_gave_way(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
+    """Most of a faithful half stays as it was, and all that is no more than painted is finished."""
+    small = photo[..., :128, :128]
+    faithful = torch.full((128, 128), 0.5)
+    faithful[:, :64] = 1
+    before, after = (model.stylize(small, painting, detail_map=faithful, finish=steps) for steps in (0, 6))
+    moved = (after - before).abs().mean((0, 1, 2))
+    assert 0 < moved[:60].mean() < 0.3 * moved[68:].mean()
+    alone = [model.stylize(small, painting, detail=1.0, finish=steps) for steps in (0, 6)]
+    assert edge_ssim(small, alone[1]) > edge_ssim(small, alone[0]) - 0.03
+
+
 def test_a_steady_video_may_be_faithful(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
     frames = torch.cat([photo[..., :200, shift : shift + 200] for shift in (0, 4, 8)])
     painted = model.stylize(frames, painting, detail=1.0, steady=True)
@@ -85,6 +97,7 @@ def test_a_steady_video_may_be_faithful(model: artnet.ArtNet, photo: Tensor, pai
 
 def test_shares() -> None:
     assert [share_above(0.6, x) for x in (0.0, 0.6, 1.0)] == [0.0, 0.0, 1.0]
+    torch.testing.assert_close(finished_share(torch.tensor([0.6, 0.8, 1.0])), torch.tensor([1.0, 0.575, 0.15]))
     torch.testing.assert_close(share_above(0.6, torch.tensor([0.1, 0.8, 1.0])), torch.tensor([0.0, 0.5, 1.0]))
     picture = torch.rand(1, 3, 40, 40)
     assert give_way(picture, picture, 0.0, []) is picture

@@ -27,6 +27,13 @@ def chroma_from_luma(transferred: Tensor, color: Features, share: float | Tensor
 
     Returns:
         ``transferred``. The means of its channels stay, deviations of chroma cosines become smaller.
+
+    Example:
+        >>> from artnet_core.transfer.chroma_from_luma import chroma_from_luma
+        >>> model = artnet.load()
+        >>> content, style = (model.encode(torch.rand(1, 3, 64, 64)) for _ in range(2))
+        >>> chroma_from_luma(artnet.adain(content.data, style.data), style, 1.0).shape
+        torch.Size([1, 746, 8, 8])
     """
     if not isinstance(share, Tensor) and share == 0:
         return transferred

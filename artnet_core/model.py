@@ -327,8 +327,8 @@ class ArtNet(nn.Module):
         pictures = Pictures.of(content, "content")
         texture = None if style is None else Pictures.of(style, "style", style_mask)
         of_color = None if color is None else Pictures.of(color, "color style", color_mask)
-        if color is content and color_mask is None:
-            of_color = pictures
+        if color is content:
+            of_color = pictures if color_mask is None else pictures.weighted(color_mask)
         maps = detail_map, strength_map, stroke_map
         count = frame_count(pictures, texture, of_color, None if mask is None else mask_count(mask), regions, *maps)
         result = torch.empty(count, *content.shape[1:], dtype=torch.float32, device=content.device)

@@ -125,3 +125,5 @@ def test_a_picture_in_its_own_colours_keeps_them(model: artnet.ArtNet, photo: Te
     own, copied = (model.stylize(small, painting, colors, detail=0.5) for colors in (small, small.clone()))
     error_of_own, error_of_copy = (fine_colors(painted - small) for painted in (own, copied))
     assert error_of_own < error_of_copy
+    masked = model.stylize(small, painting, small, detail=0.5, color_mask=torch.ones(128, 128))
+    assert torch.equal(masked, own)

@@ -122,7 +122,7 @@ def paint_level(
 
     def colors_follow(found: list[tuple[Encoded, int]]) -> bool:
         """Whether fine colours are foretold from the light: not where the content's own are kept."""
-        return not found[-1][0].shows(content)
+        return found[-1][0] is not content
 
     def goal(found: list[tuple[Encoded, int]], share: Tensor | None) -> Histograms:
         """The histograms that a style gives to the level, or to its share of it."""

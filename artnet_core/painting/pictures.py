@@ -56,7 +56,6 @@ class Pictures:
         weight: index to how much each pixel counts, ``[1, 1, h, w]`` of any size, 0..1: the picture's alpha, or a mask.
             What is 0 is neither content nor style. None, or a function that gives None, lets all of it count.
         kept: of a batch of one with this very weight: features of earlier paintings, and room for those of this one.
-        unmasked: the same pictures before masks hid a part of them; None where none did.
 
     Example:
         >>> waves = artnet.Pictures.of(torch.rand(3, 3, 60, 90), "waves", weights=torch.ones(60, 90).tril())
@@ -69,7 +68,6 @@ class Pictures:
     read: Callable[[int], Tensor]
     weight: Callable[[int], Tensor | None] | None = None
     kept: Kept | None = None
-    unmasked: Pictures | None = None
 
     @classmethod
     def of(cls, images: Tensor, name: str, weights: Tensor | None = None) -> Pictures:
@@ -86,12 +84,16 @@ class Pictures:
     def weighted(self, mask: Tensor) -> Pictures:
         """The same pictures, of which only what a mask ``[h, w]`` or ``[1 or B, h, w]`` shows counts, if it did before.
 
-        A batch of one becomes as many pictures as there are masks.
+        A batch of one becomes as many pictures as there are masks. Where masks hide nothing these pictures themselves
+        come back.
 
         Raises:
             ValueError: the mask does not fit the batch.
         """
         masks = check_mask(mask, self.count if self.count > 1 else mask_count(mask))
+        count = max(self.count, len(masks))
+        if count == self.count and (masks >= 1).all():
+            return self
 
         def weight(index: int) -> Tensor:
             of_picture = masks[min(index, len(masks) - 1)][None, None].float().clamp(0, 1)
@@ -101,15 +103,7 @@ class Pictures:
             size = before.shape[-2], before.shape[-1]
             return before * resize_mask(of_picture[0], size).to(before)
 
-        count = max(self.count, len(masks))
-        return replace(
-            self,
-            count=count,
-            read=lambda index: self.at(index),
-            weight=weight,
-            kept=None,
-            unmasked=self.unmasked or self,
-        )
+        return replace(self, count=count, read=lambda index: self.at(index), weight=weight, kept=None)
 
     def at(self, index: int) -> Tensor:
         """One picture; of a batch of one always the same.
@@ -129,10 +123,7 @@ class Pictures:
         """One picture with its weight, ready to be encoded; of a batch of one always the same."""
         index = min(index, self.count - 1)
         weight = None if self.weight is None else self.weight(index)
-        encoded = Encoded(model, self.at(index), tiles, weight, self.kept)
-        pictures = self.unmasked or self
-        encoded.shown = pictures, min(index, pictures.count - 1)
-        return encoded
+        return Encoded(model, self.at(index), tiles, weight, self.kept)
 
 
 class Encoded:
@@ -149,11 +140,9 @@ class Encoded:
         original: the picture as it came.
         picture: the same, but where the weight is 0 with the colours that lie around: so what is hidden never matters.
         weight: ``[1, 1, H, W]``, or None where every pixel counts as a whole.
-        shown: the pictures that it is one of, without masks, and which one; None where that is not known.
     """
 
     weight: Tensor | None = None
-    shown: tuple[Pictures, int] | None = None
 
     def __init__(
         self,
@@ -181,10 +170,6 @@ class Encoded:
     def side(self) -> int:
         """Pixels of the longer side."""
         return max(self.picture.shape[-2:])
-
-    def shows(self, other: Encoded) -> bool:
-        """Whether it is the same picture, though other parts of it may be masked away."""
-        return self is other or (self.shown is not None and self.shown == other.shown)
 
     @property
     def is_seen(self) -> bool:

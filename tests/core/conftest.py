@@ -12,11 +12,15 @@ from torch import Tensor
 import artnet_core as artnet
 from artnet_core.checkpoint import UNPRUNED_MODEL, shipped_models
 from artnet_core.images import read_picture
+from artnet_core.network.cosines import CHANNELS, CHROMA_WAVES, MEANS
 from artnet_core.transfer.adain import align
 from artnet_core.transfer.matching import match_patches
 from artnet_core.transfer.sandwich import COMPARED_LAYER
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+
+FORETOLD = [mean + wave - CHANNELS for mean in MEANS[1:] for wave in range(1, CHROMA_WAVES + 1)]
+"""The channels of chroma that follow those of luma, counted from the last."""
 
 
 @pytest.fixture(scope="session")

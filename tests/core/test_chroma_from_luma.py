@@ -12,12 +12,14 @@ from torch import Tensor
 
 import artnet_core as artnet
 from artnet_core.features import Features
-from artnet_core.network.cosines import CHANNELS, CHROMA_WAVES, LUMA_OF_CHROMA_WAVES, MEANS, dct, dct_filters
+from artnet_core.network.cosines import CHANNELS, LUMA_OF_CHROMA_WAVES, MEANS, dct, dct_filters
 from artnet_core.resizing import double, halve
 from artnet_core.transfer.adain import adain
 from artnet_core.transfer.chroma_from_luma import chroma_from_luma
 
-WAVES = [MEANS[chroma] + 1 + wave for chroma in (1, 2) for wave in range(CHROMA_WAVES)]
+from .conftest import FORETOLD
+
+WAVES = [CHANNELS + channel for channel in FORETOLD]
 LIGHT = [*LUMA_OF_CHROMA_WAVES, *LUMA_OF_CHROMA_WAVES]
 
 
@@ -127,3 +129,14 @@ def test_a_picture_in_its_own_colours_keeps_them(model: artnet.ArtNet, photo: Te
     assert error_of_own < error_of_copy
     masked = model.stylize(small, painting, small, detail=0.5, color_mask=torch.ones(128, 128))
     assert torch.equal(masked, own)
+
+
+def test_colours_of_a_part_of_the_picture_are_another_palette(
+    model: artnet.ArtNet, photo: Tensor, painting: Tensor
+) -> None:
+    small, part = photo[..., :128, :128], torch.zeros(128, 128)
+    part[:64] = 1
+    of_part, of_copy = (
+        model.stylize(small, painting, colors, detail=0.5, color_mask=part) for colors in (small, small.clone())
+    )
+    assert torch.equal(of_part, of_copy)

@@ -47,14 +47,6 @@ def share_above(least: float, detail: float | Tensor) -> float | Tensor:
     return max(0.0, detail - least) / (1 - least)
 
 
-@overload
-def finished_share(detail: float) -> float: ...
-
-
-@overload
-def finished_share(detail: Tensor) -> Tensor: ...
-
-
 def finished_share(detail: float | Tensor) -> float | Tensor:
     """How far a finish may go: as far as what it finishes is painting, or it would paint over the photograph.
 

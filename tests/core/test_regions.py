@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 import artnet_core as artnet
-from artnet_core.network.cosines import CHANNELS, CHROMA_WAVES, MEANS
 from artnet_core.painting.settings import drawn_share
 from artnet_core.pipeline import Encoded, Pictures, Region, Settings, level_sides, paint
 from artnet_core.progress import Progress, ignore
@@ -24,7 +23,7 @@ from artnet_core.transfer.regions import Part, transfer_regions
 from artnet_core.transfer.sandwich import matching_at, sandwich_swap
 from artnet_core.transfer.swap import Matching, copied_positions, find_matches, swap
 
-from .conftest import maps
+from .conftest import FORETOLD, maps
 
 
 @pytest.fixture(scope="module")
@@ -276,8 +275,7 @@ def test_a_region_has_the_statistics_of_its_own_style(
         found, wanted = channel_statistics(mixed.data, mask), style.statistics
         varying = found[1] > 1e-3  # a channel that no copied patch moves has no deviation that could be scaled
         if detail > 0:  # chroma that follows luma varies less
-            for mean in MEANS[1:]:
-                varying[:, mean - CHANNELS + 1 :][:, :CHROMA_WAVES] = False
+            varying[:, FORETOLD] = False
         assert varying.float().mean() > 0.9
         for statistic, target in zip(found, wanted, strict=True):
             assert ((statistic - target).abs() / target.abs().clamp(min=1))[varying].max() < 1e-3
@@ -586,22 +584,24 @@ def test_stroke_size_varies_over_the_picture(model: artnet.ArtNet, photo: Tensor
     maps = torch.cat([left, right, torch.zeros_like(left)])
     finest = Settings(detail=0.1, stroke_size=0.0)
     varied = frames_of(paint(model, content, style, None, finest, stroke_map=maps))
-    regions = [
-        Region(left, style, settings=Settings(detail=0.1, stroke_size=1.0)),
-        Region(right, style, settings=finest),
-    ]
-    own = next(paint(model, content, None, regions=regions))
+    broadest = Settings(detail=0.1, stroke_size=1.0)
+    own, broad_halves, fine_halves = (
+        next(
+            paint(model, content, None, regions=[Region(left, style, settings=one), Region(right, style, settings=two)])
+        )
+        for one, two in ((broadest, finest), (broadest, broadest), (finest, finest))
+    )
     fine = varied[2:]
     assert torch.equal(fine, next(paint(model, content, style, None, finest)))
     columns = {"left": slice(0, 96), "right": slice(160, 256)}
-    for found, broadly, finely in (
-        (varied[:1], "left", "right"),
-        (varied[1:2], "right", "left"),
-        (own, "left", "right"),
+    for found, broadly, finely, all_broad, all_fine in (
+        (varied[:1], "left", "right", broad, fine),
+        (varied[1:2], "right", "left", broad, fine),
+        (own, "left", "right", broad_halves, fine_halves),
     ):
-        for where, near, far in ((broadly, broad, fine), (finely, fine, broad)):
+        for where, near, far in ((broadly, all_broad, all_fine), (finely, all_fine, all_broad)):
             distances = [(found - x)[..., columns[where]].abs().mean() for x in (near, far)]
-            assert distances[0] < 0.85 * distances[1]
+            assert distances[0] < 0.8 * distances[1]
 
 
 def test_strokes_grow_smoothly_over_a_ramp(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from artnet_core import ArtNet, Features, adain, sandwich_swap, swap
 from artnet_core.features import ModelId
-from artnet_core.network.cosines import CHANNELS, CHROMA_WAVES, MEANS
+from artnet_core.network.cosines import MEANS
 from artnet_core.scores import edge_ssim
 from artnet_core.transfer.adain import channel_statistics
 from artnet_core.transfer.sandwich import COHERENCE, CONTINUITY, DEFAULT_DETAIL, FALLOFF, content_shares
 from artnet_core.transfer.swap import Matching, matching_pool
+
+from .conftest import FORETOLD
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +36,13 @@ def test_statistics_are_the_colour_styles(
     found = channel_statistics(result.data)
     varying = found[1] > 1e-3  # a channel that no copied patch moves has no std that could be scaled
     if detail > 0:
-        means, stds = (statistic[:, foretold(result)] for statistic in (found[0] - expected[0], found[1] / expected[1]))
+        means, stds = (statistic[:, FORETOLD] for statistic in (found[0] - expected[0], found[1] / expected[1]))
         assert means.abs().max() < 1e-2 and stds.max() < 1
-        varying[:, foretold(result)] = False
+        varying[:, FORETOLD] = False
     assert varying.float().mean() > 0.95
     for statistic, target in zip(found, expected, strict=True):
         difference = (statistic - target).abs() / target.abs().clamp(min=1)
         assert difference[varying].max() < 1e-3
-
-
-def foretold(features: Features) -> list[int]:
-    """The channels of chroma that follow those of luma."""
-    first = features.data.shape[1] - CHANNELS
-    return [first + mean + wave for mean in MEANS[1:] for wave in range(1, CHROMA_WAVES + 1)]
 
 
 def test_detail_zero_is_adain_swap_adain(encoded: tuple[Features, Features, Features]) -> None:
@@ -132,6 +128,8 @@ def test_large_pictures_are_matched_coarsely_first() -> None:
     sizes = [(64, 64), (128, 128), (129, 128), (256, 256), (16, 256)]
     assert [matching_pool((64, 64), size) for size in sizes] == [1, 1, 3, 4, 1]
     assert [matching_pool(size, (64, 64)) for size in [(128, 128), (128, 129), (1080, 1920)]] == [1, 2, 2]
+    # A painting that finer strokes are added to, beyond 320 x 320 pixels.
+    assert [matching_pool((side, side), (side, side), drawn=True) for side in (40, 41, 64)] == [1, 2, 2]
 
 
 @pytest.mark.parametrize(("name", "value"), [("strength", 1.5), ("strength", -0.1), ("detail", 2.0), ("detail", -1.0)])

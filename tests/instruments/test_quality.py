@@ -157,6 +157,12 @@ def test_optimisation_comes_nearer_to_the_style(heldout: Path, tiny_judge: Judge
     assert more < few < photo
 
 
+def test_optimisation_of_a_small_picture_first_brings_large_strokes(heldout: Path, tiny_judge: Judge) -> None:
+    pairs = draw_pairs(heldout, 1, 64)
+    at_once, coarse_first = (evaluate(gatys_painter(steps).paint, pairs) for steps in ([2], [12, 2]))
+    assert coarse_first.styles[1] < at_once.styles[1]
+
+
 def autoencoders(folder: Path) -> Path:
     """A folder like a clone of deep-transfer, of random weights."""
     torch.manual_seed(0)

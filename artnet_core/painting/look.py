@@ -44,7 +44,7 @@ def keep_look(painting: Tensor, before: Tensor, share: float | Tensor) -> Tensor
     if not isinstance(share, Tensor) and share == 0:
         return painting
     (height, width), size = before.shape[-2:], (painting.shape[-2], painting.shape[-1])
-    # Means of 2 x 2 pixels are found in a tenth of the time, but an odd size has no such.
+    # Means of 2 x 2 pixels are found in a fifth of the time, but an odd size has no such.
     low = halve(painting) if size == (2 * height, 2 * width) else resize(painting, max(height, width))
     change = before.to(painting) - low
     if not isinstance(share, Tensor):

@@ -18,7 +18,7 @@ from ..transfer.sandwich import pooling_for, sandwich_swap
 from ..video.steadiness import TemporalState, extend
 from .areas import Style
 from .faithful import LINES_FROM, PHOTOGRAPH_FROM, give_way, share_above
-from .look import keep_look
+from .look import detail_where_kept, keep_look, kept_at
 from .pictures import Coder, Encoded
 from .settings import style_side
 
@@ -41,7 +41,7 @@ class Level:
         picture: the photograph at this size, ``[1, 3, H, W]``, on the model's device.
         drawn: likewise, the painting of the level before, with the photograph's detail; None at first.
         before: that painting as it is, ``[1, 3, h, w]``; None at first.
-        kept: how much of it stays, see :func:`~artnet_core.painting.look.keep_look`; a number or ``[1, 1, H, W]``.
+        kept: how far it stays, see :func:`~artnet_core.painting.look.kept_share`; a number or ``[1, 1, H, W]``.
     """
 
     content: Encoded
@@ -81,6 +81,7 @@ def paint_level(
     photo = extend(level.picture, above, left)
     source = photo if level.drawn is None else extend(level.drawn, above, left)
     counts, details, strengths = (extended(maps) for maps in (content.weight_at(side), detail_map, strength_map))
+    far = extend(level.kept, above, left) if isinstance(level.kept, Tensor) else level.kept
 
     # A steady video is not given tones: what still moves in its strokes would move twice as much.
     is_faithful = details is not None or any(style.settings.detail > PHOTOGRAPH_FROM for style in styles)
@@ -151,13 +152,17 @@ def paint_level(
     )
     of_one = features_of(in_plain, None, told_of_style) if is_plain else None
 
-    def laid(painted: Tensor, strength: float | Tensor) -> Tensor:
+    def laid(painted: Tensor, strength: float | Tensor, kept: float | Tensor) -> Tensor:
         """What is painted, without the margin of a video, on what was painted before and on the photograph."""
         painted = painted[..., above:, left:]
-        if level.before is not None:
-            painted = keep_look(painted, level.before, level.kept)
+        strength, kept = (
+            amount[..., above:, left:].to(painted) if isinstance(amount, Tensor) else amount
+            for amount in (strength, kept)
+        )
+        if level.before is not None and (isinstance(far, Tensor) or far > 0):
+            painted = keep_look(painted, level.before, kept)
         if isinstance(strength, Tensor):
-            strength = strength[..., above:, left:].to(painted).clamp(0, 1)
+            strength = strength.clamp(0, 1)
         elif strength == 1:
             return painted
         return torch.lerp(level.picture.to(painted), painted, strength)
@@ -171,10 +176,11 @@ def paint_level(
         painted_share: float | Tensor = 0.0  # how strongly each pixel is painted
         lines: float | Tensor = 0.0  # how much of the photograph's lines it is given
         faithful: float | Tensor = 0.0  # how far it gives way to the photograph
+        kept: float | Tensor = 0.0  # how much of the level before stays
         goals: list[Histograms] = []  # of the styles; taken with their features, as a style may be read for each use
 
         def parts() -> Iterator[Part]:
-            nonlocal painted_share, lines, faithful
+            nonlocal painted_share, lines, faithful, kept
             for style, told in zip(styles, in_turn(told_of_transfer, *[1] * len(styles)), strict=True):
                 chosen = style.settings
                 share = share_of(style)
@@ -188,15 +194,17 @@ def paint_level(
                 detail = chosen.detail if details is None else details
                 amount = 1.0 if pixels is None else pixels
                 painted_share = painted_share + amount * strength
+                kept = kept + amount * kept_at(detail, far)
                 if isinstance(detail, Tensor) or detail > LINES_FROM:
                     lines = lines + amount * share_above(LINES_FROM, detail)
                 if isinstance(detail, Tensor) or detail > PHOTOGRAPH_FROM:
                     faithful = faithful + amount * share_above(PHOTOGRAPH_FROM, detail)
+                copied = detail_where_kept(detail, far)
                 yield Part(
                     texture,
                     color,
                     None if pixels is None else positions(pixels),
-                    positions(detail) if isinstance(detail, Tensor) else detail,
+                    positions(copied) if isinstance(copied, Tensor) else copied,
                     chosen.patch_size,
                     None if states is None else states[style.number].steady,
                     told_of_part,
@@ -222,7 +230,7 @@ def paint_level(
                 of_source,
                 *of_one,
                 1.0,
-                chosen.detail,
+                detail_where_kept(chosen.detail, far),
                 chosen.patch_size,
                 settle,
                 told_of_transfer,
@@ -237,7 +245,7 @@ def paint_level(
             if states is None:
                 painted = match_histograms(painted, wanted)
             painted = give_way(painted, photo, share_above(PHOTOGRAPH_FROM, chosen.detail), wanted)
-            return laid(painted, strength)
+            return laid(painted, strength, kept_at(chosen.detail, far))
 
         mixed = transfer_regions(of_source, parts())
         painted = model.decode(mixed, tile, progress=told_of_decoding)
@@ -248,7 +256,7 @@ def paint_level(
         if states is None:
             painted = match_histograms(painted, tones())
         painted = give_way(painted, photo, faithful, tones())
-        return laid(painted, painted_share)
+        return laid(painted, painted_share, kept)
 
     painted = tiles.run(photo.shape[-2], work)
     progress(1.0)

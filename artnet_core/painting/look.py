@@ -8,26 +8,106 @@ as well, the low band of a Laplacian pyramid (Burt and Adelson 1983), for what t
 from __future__ import annotations
 
 import math
+from typing import overload
 
 from torch import Tensor
 
 from ..resizing import halve, resize, resize_linearly
+from ..transfer.sandwich import DEFAULT_DETAIL
 
 # Levels of fewer pixels are sketches, and are painted over as a whole; levels of twice as many and more are kept.
 _SKETCH = 256
 
+# Where a level is kept this far, copied patches hardly show in what the next one adds once lines are the content's own:
+# none are copied then. Fewer are from a little below that detail on, since maps may pass it gradually.
+_MOST = 0.9
+_FEWER_FROM = 0.2
+
+# How much stays of a level that is kept: where the next one copies patches, which move forms, and where it copies none.
 # All of it would be nearer still to the small painting and farther from the style, see docs/decisions.md.
-_KEPT = 0.85
+_KEPT_BY_COPIES, _KEPT = 0.85, 0.5
 
 
 def kept_share(side: int) -> float:
-    """How much of a level the next one keeps: 0 up to 256 pixels of its longer side, 0.85 from 512 on.
+    """How far the next level keeps one of this longer side: 0 up to 256 pixels, 1 from 512 on.
 
     Example:
         >>> [round(kept_share(side), 2) for side in (256, 384, 512, 1024)]
-        [0.0, 0.5, 0.85, 0.85]
+        [0.0, 0.58, 1.0, 1.0]
     """
-    return _KEPT * min(max(math.log2(side / _SKETCH), 0.0), 1.0)
+    return min(max(math.log2(side / _SKETCH), 0.0), 1.0)
+
+
+@overload
+def kept_at(detail: float, share: float) -> float: ...
+
+
+@overload
+def kept_at(detail: float | Tensor, share: float | Tensor) -> float | Tensor: ...
+
+
+def kept_at(detail: float | Tensor, share: float | Tensor) -> float | Tensor:
+    """How much stays of a level that is kept so far: less where the next one copies no patches.
+
+    Args:
+        detail: 0..1; a number, or a map.
+        share: see :func:`kept_share`; a number, or a map of that size.
+
+    Example:
+        >>> from artnet_core.painting.look import kept_at
+        >>> kept_at(0.1, 1.0), kept_at(0.5, 1.0), kept_at(0.5, 0.5)
+        (0.85, 0.5, 0.425)
+    """
+    if not _is_mostly_kept(share):
+        return _KEPT_BY_COPIES * share
+    return share * (_KEPT_BY_COPIES + (_KEPT - _KEPT_BY_COPIES) * _without_copies(detail))
+
+
+@overload
+def detail_where_kept(detail: float, share: float | Tensor) -> float: ...
+
+
+@overload
+def detail_where_kept(detail: Tensor, share: float | Tensor) -> Tensor: ...
+
+
+def detail_where_kept(detail: float | Tensor, share: float | Tensor) -> float | Tensor:
+    """The detail that features are transferred with at a level that keeps the one before so far.
+
+    Where that is far enough everywhere it is 1 from a ``detail`` of 0.3 on: no patches are searched for and copied.
+
+    Args:
+        detail: 0..1; a number, or a map.
+        share: see :func:`kept_share`; a number, or a map.
+
+    Example:
+        >>> from artnet_core.painting.look import detail_where_kept
+        >>> detail_where_kept(0.5, 1.0), detail_where_kept(0.5, 0.6), detail_where_kept(0.1, 1.0)
+        (1.0, 0.5, 0.1)
+    """
+    if not _is_mostly_kept(share):
+        return detail
+    if isinstance(detail, Tensor):
+        return _without_copies(detail).maximum(detail)
+    return max(detail, _without_copies(detail))
+
+
+def _is_mostly_kept(share: float | Tensor) -> bool:
+    return (float(share.min()) if isinstance(share, Tensor) else share) >= _MOST
+
+
+@overload
+def _without_copies(detail: float) -> float: ...
+
+
+@overload
+def _without_copies(detail: Tensor) -> Tensor: ...
+
+
+def _without_copies(detail: float | Tensor) -> float | Tensor:
+    """How far a detail lies on the way to the one from which nothing is copied, 0..1."""
+    rise = (detail - _FEWER_FROM) / (DEFAULT_DETAIL - _FEWER_FROM)
+    return rise.clamp(0, 1) if isinstance(rise, Tensor) else min(max(rise, 0.0), 1.0)
 
 
 def keep_look(painting: Tensor, before: Tensor, share: float | Tensor) -> Tensor:

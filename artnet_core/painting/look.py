@@ -3,6 +3,9 @@
 Each level paints its picture anew, so every doubling of the size would move colours and forms a little, and a painting
 of 4096 pixels would end as another picture than its small copy. Here a level gives up what the level before could show
 as well, the low band of a Laplacian pyramid (Burt and Adelson 1983), for what that level has painted.
+
+What is left for the largest levels to add is too fine for copied patches to show, so they copy none unless a painterly
+``detail`` has lines come from patches too.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def test_a_painting_of_twice_the_size_is_the_same_with_finer_strokes(
     small, large = (model.stylize(resize(photo, side), style) for side in (512, 1024))
     one_pass = [model.stylize(resize(photo, side), style, stroke_size=0) for side in (512, 1024)]
     moved = (resize(one_pass[1], 512) - one_pass[0]).abs().mean()
-    assert (resize(large, 512) - small).abs().mean() < 0.25 * moved
+    assert (resize(large, 512) - small).abs().mean() < 0.25 * moved and moved > 0.045
     finer = (large - enlarge(small, (large.shape[-2], large.shape[-1]))).abs().mean()
     assert finer > 0.01
 

@@ -249,10 +249,7 @@ def paint_level(
 
         mixed = transfer_regions(of_source, parts())
         painted = model.decode(mixed, tile, progress=told_of_decoding)
-        if isinstance(lines, Tensor):
-            painted = torch.lerp(painted, keep_lines(painted, photo, 1.0), lines.clamp(0, 1))
-        else:
-            painted = keep_lines(painted, photo, lines)
+        painted = keep_lines(painted, photo, lines.clamp(0, 1) if isinstance(lines, Tensor) else lines)
         if states is None:
             painted = match_histograms(painted, tones())
         painted = give_way(painted, photo, faithful, tones())

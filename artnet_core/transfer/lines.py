@@ -23,18 +23,20 @@ _GAINS = (0.3, 3.0)
 _SMALLEST_DEVIATION = 1e-4
 
 
-def keep_lines(painting: Tensor, photograph: Tensor, share: float) -> Tensor:
+def keep_lines(painting: Tensor, photograph: Tensor, share: float | Tensor) -> Tensor:
     """Puts this share of the photograph's lines in place of the painting's.
 
     Args:
         painting: ``[B, 3, H, W]``, float32, RGB, 0..1.
         photograph: likewise.
-        share: 0 returns the painting itself, 1 draws all lines as in the photograph.
+        share: 0 returns the painting itself, 1 draws all lines as in the photograph; a number, or a map
+            ``[1 or B, 1, H, W]``.
 
     Returns:
         ``[B, 3, H, W]``, clamped to 0..1.
     """
-    if share == 0 or min(painting.shape[-2:]) < 2**_BANDS:
+    of_all = 1.0 if isinstance(share, Tensor) else share
+    if of_all == 0 or min(painting.shape[-2:]) < 2**_BANDS:
         return painting
     seen, wanted = luma(painting), luma(photograph.to(painting))
     sizes, bands = [], []
@@ -44,11 +46,13 @@ def keep_lines(painting: Tensor, photograph: Tensor, share: float) -> Tensor:
         band, wanted_band = seen - double(smaller, size), wanted - double(wanted_smaller, size)
         gain = (_deviation(band) / _deviation(wanted_band)).clamp(*_GAINS)
         sizes.append(size)
-        bands.append(share * (gain * wanted_band - band))
+        bands.append(of_all * (gain * wanted_band - band))
         seen, wanted = smaller, wanted_smaller
     change = bands[-1]
     for size, band in zip(sizes[-2::-1], bands[-2::-1], strict=True):
         change = double(change, size) + band
+    if isinstance(share, Tensor):
+        change = change * share
     return (painting + change).clamp_(0, 1)
 
 

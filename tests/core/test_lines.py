@@ -16,6 +16,14 @@ def test_no_share_changes_nothing(photo: Tensor, painting: Tensor) -> None:
     assert keep_lines(painted, photo, 0.0) is painted
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_map_of_one_value_is_the_number(share: float, photo: Tensor) -> None:
+    """Where lines are cut off at black and white too, in a painting of strong contrast."""
+    painted = (2 * photo.flip(3) - 0.5).clamp(0, 1)
+    lined = keep_lines(painted, photo, torch.full((1, 1, *photo.shape[2:]), share))
+    torch.testing.assert_close(lined, keep_lines(painted, photo, share), atol=1e-6, rtol=0)
+
+
 def test_lines_come_back_without_the_colours(model: artnet.ArtNet, photo: Tensor, painting: Tensor) -> None:
     content, style = model.encode(photo), model.encode(painting)
     painted = model.decode(artnet.sandwich_swap(content, style, detail=1.0))

@@ -35,8 +35,7 @@ def keep_lines(painting: Tensor, photograph: Tensor, share: float | Tensor) -> T
     Returns:
         ``[B, 3, H, W]``, clamped to 0..1.
     """
-    of_all = 1.0 if isinstance(share, Tensor) else share
-    if of_all == 0 or min(painting.shape[-2:]) < 2**_BANDS:
+    if (not isinstance(share, Tensor) and share == 0) or min(painting.shape[-2:]) < 2**_BANDS:
         return painting
     seen, wanted = luma(painting), luma(photograph.to(painting))
     sizes, bands = [], []
@@ -46,14 +45,12 @@ def keep_lines(painting: Tensor, photograph: Tensor, share: float | Tensor) -> T
         band, wanted_band = seen - double(smaller, size), wanted - double(wanted_smaller, size)
         gain = (_deviation(band) / _deviation(wanted_band)).clamp(*_GAINS)
         sizes.append(size)
-        bands.append(of_all * (gain * wanted_band - band))
+        bands.append(gain * wanted_band - band)
         seen, wanted = smaller, wanted_smaller
     change = bands[-1]
     for size, band in zip(sizes[-2::-1], bands[-2::-1], strict=True):
         change = double(change, size) + band
-    if isinstance(share, Tensor):
-        change = change * share
-    return (painting + change).clamp_(0, 1)
+    return (painting + change * share).clamp_(0, 1)
 
 
 def _deviation(band: Tensor) -> Tensor:

@@ -27,24 +27,27 @@ _MOST_OF_PHOTOGRAPH, _MOST_OF_OWN_COLORS = 0.85, 0.2
 
 
 @overload
-def share_above(least: float, detail: float) -> float: ...
+def share_above(least: float, detail: float, most: float = 1.0) -> float: ...
 
 
 @overload
-def share_above(least: float, detail: Tensor) -> Tensor: ...
+def share_above(least: float, detail: Tensor, most: float = 1.0) -> Tensor: ...
 
 
-def share_above(least: float, detail: float | Tensor) -> float | Tensor:
-    """How far a detail lies on the way from the least one, 0, to a detail of 1, where it is 1; of each pixel of a map.
+@overload
+def share_above(least: float, detail: float | Tensor, most: float = 1.0) -> float | Tensor: ...
+
+
+def share_above(least: float, detail: float | Tensor, most: float = 1.0) -> float | Tensor:
+    """How far a detail lies on the way from the least one, 0, to the most, 1; of each pixel of a map.
 
     Example:
         >>> from artnet_core.painting.faithful import share_above
         >>> share_above(0.6, 0.5), share_above(0.6, 1.0)
         (0.0, 1.0)
     """
-    if isinstance(detail, Tensor):
-        return ((detail - least) / (1 - least)).clamp(0, 1)
-    return max(0.0, detail - least) / (1 - least)
+    share = (detail - least) / (most - least)
+    return share.clamp(0, 1) if isinstance(share, Tensor) else min(max(share, 0.0), 1.0)
 
 
 def finished_share(detail: float | Tensor) -> float | Tensor:

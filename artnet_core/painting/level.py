@@ -18,7 +18,7 @@ from ..transfer.sandwich import pooling_for, sandwich_swap
 from ..video.steadiness import TemporalState, extend
 from .areas import Style
 from .faithful import LINES_FROM, PHOTOGRAPH_FROM, give_way, share_above
-from .look import detail_where_kept, keep_look, kept_at
+from .look import detail_where_kept, keep_look, keeps_most, kept_at
 from .pictures import Coder, Encoded
 from .settings import style_side
 
@@ -81,7 +81,7 @@ def paint_level(
     photo = extend(level.picture, above, left)
     source = photo if level.drawn is None else extend(level.drawn, above, left)
     counts, details, strengths = (extended(maps) for maps in (content.weight_at(side), detail_map, strength_map))
-    far = extend(level.kept, above, left) if isinstance(level.kept, Tensor) else level.kept
+    most = keeps_most(level.kept)
 
     # A steady video is not given tones: what still moves in its strokes would move twice as much.
     is_faithful = details is not None or any(style.settings.detail > PHOTOGRAPH_FROM for style in styles)
@@ -159,8 +159,8 @@ def paint_level(
             amount[..., above:, left:].to(painted) if isinstance(amount, Tensor) else amount
             for amount in (strength, kept)
         )
-        if level.before is not None and (isinstance(far, Tensor) or far > 0):
-            painted = keep_look(painted, level.before, kept)
+        if level.before is not None and (isinstance(level.kept, Tensor) or level.kept > 0):
+            painted = keep_look(painted, level.before, level.kept * kept)
         if isinstance(strength, Tensor):
             strength = strength.clamp(0, 1)
         elif strength == 1:
@@ -176,7 +176,7 @@ def paint_level(
         painted_share: float | Tensor = 0.0  # how strongly each pixel is painted
         lines: float | Tensor = 0.0  # how much of the photograph's lines it is given
         faithful: float | Tensor = 0.0  # how far it gives way to the photograph
-        kept: float | Tensor = 0.0  # how much of the level before stays
+        kept: float | Tensor = 0.0  # how much of the level before stays, as far as it is kept
         goals: list[Histograms] = []  # of the styles; taken with their features, as a style may be read for each use
 
         def parts() -> Iterator[Part]:
@@ -194,12 +194,12 @@ def paint_level(
                 detail = chosen.detail if details is None else details
                 amount = 1.0 if pixels is None else pixels
                 painted_share = painted_share + amount * strength
-                kept = kept + amount * kept_at(detail, far)
+                kept = kept + amount * kept_at(detail, most)
                 if isinstance(detail, Tensor) or detail > LINES_FROM:
                     lines = lines + amount * share_above(LINES_FROM, detail)
                 if isinstance(detail, Tensor) or detail > PHOTOGRAPH_FROM:
                     faithful = faithful + amount * share_above(PHOTOGRAPH_FROM, detail)
-                copied = detail_where_kept(detail, far)
+                copied = detail_where_kept(detail, most)
                 yield Part(
                     texture,
                     color,
@@ -230,7 +230,7 @@ def paint_level(
                 of_source,
                 *of_one,
                 1.0,
-                detail_where_kept(chosen.detail, far),
+                detail_where_kept(chosen.detail, most),
                 chosen.patch_size,
                 settle,
                 told_of_transfer,
@@ -245,7 +245,7 @@ def paint_level(
             if states is None:
                 painted = match_histograms(painted, wanted)
             painted = give_way(painted, photo, share_above(PHOTOGRAPH_FROM, chosen.detail), wanted)
-            return laid(painted, strength, kept_at(chosen.detail, far))
+            return laid(painted, strength, kept_at(chosen.detail, most))
 
         mixed = transfer_regions(of_source, parts())
         painted = model.decode(mixed, tile, progress=told_of_decoding)

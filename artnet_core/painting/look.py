@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..resizing import halve, resize, resize_linearly
 from ..transfer.sandwich import DEFAULT_DETAIL
+from .faithful import share_above
 
 # Levels of fewer pixels are sketches, and are painted over as a whole; levels of twice as many and more are kept.
 _SKETCH = 256
@@ -41,76 +42,51 @@ def kept_share(side: int) -> float:
     return min(max(math.log2(side / _SKETCH), 0.0), 1.0)
 
 
-@overload
-def kept_at(detail: float, share: float) -> float: ...
-
-
-@overload
-def kept_at(detail: float | Tensor, share: float | Tensor) -> float | Tensor: ...
-
-
-def kept_at(detail: float | Tensor, share: float | Tensor) -> float | Tensor:
-    """How much stays of a level that is kept so far: less where the next one copies no patches.
+def keeps_most(share: float | Tensor) -> bool:
+    """Whether a level keeps the one before so far, everywhere, that patches hardly show in what it adds.
 
     Args:
-        detail: 0..1; a number, or a map.
-        share: see :func:`kept_share`; a number, or a map of that size.
-
-    Example:
-        >>> from artnet_core.painting.look import kept_at
-        >>> kept_at(0.1, 1.0), kept_at(0.5, 1.0), kept_at(0.5, 0.5)
-        (0.85, 0.5, 0.425)
-    """
-    if not _is_mostly_kept(share):
-        return _KEPT_BY_COPIES * share
-    return share * (_KEPT_BY_COPIES + (_KEPT - _KEPT_BY_COPIES) * _without_copies(detail))
-
-
-@overload
-def detail_where_kept(detail: float, share: float | Tensor) -> float: ...
-
-
-@overload
-def detail_where_kept(detail: Tensor, share: float | Tensor) -> Tensor: ...
-
-
-def detail_where_kept(detail: float | Tensor, share: float | Tensor) -> float | Tensor:
-    """The detail that features are transferred with at a level that keeps the one before so far.
-
-    Where that is far enough everywhere it is 1 from a ``detail`` of 0.3 on: no patches are searched for and copied.
-
-    Args:
-        detail: 0..1; a number, or a map.
         share: see :func:`kept_share`; a number, or a map.
-
-    Example:
-        >>> from artnet_core.painting.look import detail_where_kept
-        >>> detail_where_kept(0.5, 1.0), detail_where_kept(0.5, 0.6), detail_where_kept(0.1, 1.0)
-        (1.0, 0.5, 0.1)
     """
-    if not _is_mostly_kept(share):
-        return detail
-    if isinstance(detail, Tensor):
-        return _without_copies(detail).maximum(detail)
-    return max(detail, _without_copies(detail))
-
-
-def _is_mostly_kept(share: float | Tensor) -> bool:
     return (float(share.min()) if isinstance(share, Tensor) else share) >= _MOST
 
 
-@overload
-def _without_copies(detail: float) -> float: ...
+def kept_at(detail: float | Tensor, most: bool) -> float | Tensor:
+    """How much stays of a level that is kept: less where the next one, which keeps most of it, copies no patches.
+
+    Example:
+        >>> from artnet_core.painting.look import kept_at
+        >>> kept_at(0.1, True), kept_at(0.5, True), kept_at(0.5, False)
+        (0.85, 0.5, 0.85)
+    """
+    if not most:
+        return _KEPT_BY_COPIES
+    return _KEPT_BY_COPIES + (_KEPT - _KEPT_BY_COPIES) * share_above(_FEWER_FROM, detail, DEFAULT_DETAIL)
 
 
 @overload
-def _without_copies(detail: Tensor) -> Tensor: ...
+def detail_where_kept(detail: float, most: bool) -> float: ...
 
 
-def _without_copies(detail: float | Tensor) -> float | Tensor:
-    """How far a detail lies on the way to the one from which nothing is copied, 0..1."""
-    rise = (detail - _FEWER_FROM) / (DEFAULT_DETAIL - _FEWER_FROM)
-    return rise.clamp(0, 1) if isinstance(rise, Tensor) else min(max(rise, 0.0), 1.0)
+@overload
+def detail_where_kept(detail: Tensor, most: bool) -> Tensor: ...
+
+
+def detail_where_kept(detail: float | Tensor, most: bool) -> float | Tensor:
+    """The detail that features are transferred with at a level that may keep most of the one before.
+
+    If it does that is 1 from a ``detail`` of 0.3 on: no patches are searched for and copied.
+
+    Example:
+        >>> from artnet_core.painting.look import detail_where_kept
+        >>> detail_where_kept(0.5, True), detail_where_kept(0.5, False), detail_where_kept(0.1, True)
+        (1.0, 0.5, 0.1)
+    """
+    if not most:
+        return detail
+    if isinstance(detail, Tensor):
+        return share_above(_FEWER_FROM, detail, DEFAULT_DETAIL).maximum(detail)
+    return max(detail, share_above(_FEWER_FROM, detail, DEFAULT_DETAIL))
 
 
 def keep_look(painting: Tensor, before: Tensor, share: float | Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import artnet_core as artnet
 from artnet_core.images import read_picture
-from artnet_core.painting.look import detail_where_kept, keep_look, kept_at, kept_share
+from artnet_core.painting.look import detail_where_kept, keep_look, keeps_most, kept_at, kept_share
 from artnet_core.pipeline import Pictures, Region, Settings, level_sides, paint
 from artnet_core.resizing import enlarge, resize
 from artnet_core.transfer.swap import Matching, find_matches
@@ -49,23 +49,25 @@ def test_sketches_are_painted_over() -> None:
 
 def test_less_stays_where_nothing_is_copied() -> None:
     details = [0.0, 0.2, 0.22, 0.28, 0.3, 1.0]
-    found = [kept_at(detail, 1.0) for detail in details]
+    found = [kept_at(detail, True) for detail in details]
     assert found == sorted(found, reverse=True) and found[:2] == [0.85] * 2 and found[4:] == [0.5] * 2
-    for share in (1.0, torch.tensor(1.0)):
-        torch.testing.assert_close(kept_at(torch.tensor(details), share), torch.tensor(found))
-    assert [kept_at(detail, 0.5) for detail in details] == [0.425] * len(details)
+    torch.testing.assert_close(kept_at(torch.tensor(details), True), torch.tensor(found))
+    assert [kept_at(detail, False) for detail in details] == [0.85] * len(details)
 
 
-@pytest.mark.parametrize("most", [0.95, torch.full((1, 1, 2, 3), 0.95)])
-def test_nothing_is_copied_where_most_is_kept_and_lines_are_the_contents(most: float | Tensor) -> None:
+def test_nothing_is_copied_where_most_is_kept_and_lines_are_the_contents() -> None:
     details = [0.0, 0.1, 0.2, 0.25, 0.29, 0.3, 0.5, 1.0]
-    found = [detail_where_kept(detail, most) for detail in details]
+    found = [detail_where_kept(detail, True) for detail in details]
     assert found == sorted(found) and found[:3] == details[:3] and found[5:] == [1.0] * 3
-    torch.testing.assert_close(detail_where_kept(torch.tensor(details), most), torch.tensor(found))
-    little = most.clone() if isinstance(most, Tensor) else torch.full((1, 1, 2, 3), most)
-    little[..., 0] = 0
-    for share in (0.0, 0.8, little):
-        assert [detail_where_kept(detail, share) for detail in details] == details
+    torch.testing.assert_close(detail_where_kept(torch.tensor(details), True), torch.tensor(found))
+    assert [detail_where_kept(detail, False) for detail in details] == details
+
+
+def test_most_is_kept_if_it_is_everywhere() -> None:
+    most = torch.full((1, 1, 2, 3), 0.95)
+    assert keeps_most(0.95) and keeps_most(most)
+    most[..., 0] = 0
+    assert not any(keeps_most(share) for share in (0.0, 0.8, most))
 
 
 @pytest.fixture(scope="module")
